@@ -1,1 +1,30 @@
-//! sundial-model
+//! What things are: the words of Sundial as types.
+//!
+//! These are the only types that go over the wire or into storage. A value of one of them has
+//! been checked: bad input ends in [`InvalidFields`], which names every field at fault. There is
+//! no AWS here, no clock and no I/O.
+
+pub mod configuration;
+pub mod duration;
+pub mod event;
+pub mod identifiers;
+pub mod invalid;
+pub mod job;
+pub mod job_run;
+pub mod number;
+pub mod payload;
+pub mod problem;
+pub mod project;
+pub mod run;
+pub mod schedule;
+pub mod secret;
+pub mod sink;
+pub mod target;
+pub mod text;
+pub mod timestamp;
+
+pub use identifiers::{
+    AuthSessionId, JobId, JobRunId, JobUuid, PayloadPartId, ProjectId, ProjectName, RunId, SecretsId, WorkspaceId,
+};
+pub use invalid::{FieldError, InvalidFields};
+pub use timestamp::Timestamp;

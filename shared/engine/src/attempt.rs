@@ -1,0 +1,329 @@
+//! What an attempt came to: the target's answer, judged.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use sundial_model::configuration::RetryPolicy;
+use sundial_model::payload::{ApiName, Parameters};
+use sundial_model::run::RunError;
+use sundial_model::target::TargetFormat;
+use sundial_model::Timestamp;
+
+use crate::retry::delay_after;
+
+/// A result over this is an error: 2 MiB.
+pub const RESULT_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The most bytes of an answer that are read: a result and extended payloads with room around them.
+pub const ANSWER_BYTES_MAX: usize = RESULT_BYTES_MAX + EXTENDED_PAYLOADS_BYTES_MAX + 64 * 1024;
+/// Extended payloads over this, per answer, are an error: 1 MiB.
+pub const EXTENDED_PAYLOADS_BYTES_MAX: usize = 1024 * 1024;
+
+/// What came back from a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// An answer.
+    Answer {
+        /// Its HTTP status.
+        status: u16,
+        /// Whether its content type is JSON.
+        is_json: bool,
+        /// How long the target asked to be left alone.
+        retry_after: Option<Duration>,
+        /// Its body.
+        body: Vec<u8>,
+    },
+    /// An answer with a body over [`ANSWER_BYTES_MAX`].
+    TooLarge {
+        /// Its HTTP status.
+        status: u16,
+    },
+    /// No answer in time.
+    Timeout,
+    /// No connection, or it broke.
+    ConnectionError(String),
+    /// The address must not be called.
+    BlockedAddress(String),
+}
+
+/// A payload that a result adds to the job run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExtendedPayload {
+    /// The API to call.
+    pub api_name: ApiName,
+    /// With what.
+    pub parameters: Option<Parameters>,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It succeeded.
+    Success {
+        /// The result, as JSON.
+        result: Box<RawValue>,
+        /// What it adds to the job run.
+        extended: Vec<ExtendedPayload>,
+    },
+    /// It failed.
+    Failure {
+        /// How.
+        error: RunError,
+        /// Whether another attempt may do better.
+        is_retryable: bool,
+        /// How long the target asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// What follows from a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The run has failed; the flag says whether its attempts ran out.
+    Final {
+        /// Whether another attempt would have been made, had there been one left.
+        attempts_ran_out: bool,
+    },
+    /// Another attempt is made.
+    Again {
+        /// Not before this.
+        at: Timestamp,
+    },
+}
+
+/// Decides what follows from a failed attempt, the `attempts_made`-th, that ended at `now`.
+pub fn after_failure(
+    policy: &RetryPolicy,
+    attempts_made: u32,
+    is_retryable: bool,
+    retry_after: Option<Duration>,
+    now: Timestamp,
+) -> AfterFailure {
+    if !is_retryable {
+        return AfterFailure::Final { attempts_ran_out: false };
+    }
+    match delay_after(policy, attempts_made) {
+        None => AfterFailure::Final { attempts_ran_out: true },
+        Some(delay) => AfterFailure::Again { at: now + delay.max(retry_after.unwrap_or_default()) },
+    }
+}
+
+/// Judges what came back from a target.
+pub fn judge(call: CallResult, format: TargetFormat) -> Verdict {
+    match call {
+        CallResult::Answer { status: 200..=299, is_json, body, .. } => match format {
+            TargetFormat::Envelope => judge_envelope(&body),
+            TargetFormat::Plain => judge_plain(&body, is_json),
+        },
+        CallResult::Answer { status, retry_after, body, .. } => judge_refusal(status, retry_after, &body),
+        CallResult::TooLarge { status: 200..=299 } => too_large(),
+        CallResult::TooLarge { status } => judge_refusal(status, None, &[]),
+        CallResult::Timeout => failure("timeout", "the target did not answer in time", None, true),
+        CallResult::ConnectionError(message) => failure("connection-error", message, None, true),
+        CallResult::BlockedAddress(message) => failure("blocked-address", message, None, false),
+    }
+}
+
+fn failure(code: &str, message: impl Into<String>, status_code: Option<u16>, is_retryable: bool) -> Verdict {
+    let error = RunError { code: code.to_owned(), message: message.into(), status_code };
+    Verdict::Failure { error, is_retryable, retry_after: None }
+}
+
+fn too_large() -> Verdict {
+    failure("result-too-big-error", format!("the result is over {RESULT_BYTES_MAX} bytes"), None, false)
+}
+
+fn success(result: Box<RawValue>, extended: Vec<ExtendedPayload>) -> Verdict {
+    if result.get().len() > RESULT_BYTES_MAX { too_large() } else { Verdict::Success { result, extended } }
+}
+
+fn raw(value: &Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Envelope {
+    // A missing result makes the answer invalid; an explicit null is a result.
+    result: Box<RawValue>,
+    #[serde(default)]
+    extended_payloads: Option<Vec<Value>>,
+}
+
+fn judge_envelope(body: &[u8]) -> Verdict {
+    if body.is_empty() {
+        return success(RawValue::NULL.to_owned(), Vec::new());
+    }
+    let envelope: Envelope = match serde_json::from_slice(body) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            let message = format!("the answer must be {{\"result\": …}}: {error}");
+            return failure("invalid-answer", message, None, false);
+        }
+    };
+    match read_extended(envelope.extended_payloads.unwrap_or_default()) {
+        Ok(extended) => success(envelope.result, extended),
+        Err(verdict) => *verdict,
+    }
+}
+
+fn read_extended(payloads: Vec<Value>) -> Result<Vec<ExtendedPayload>, Box<Verdict>> {
+    let size: usize = payloads.iter().map(|payload| payload.to_string().len()).sum();
+    if size > EXTENDED_PAYLOADS_BYTES_MAX {
+        let message = format!("the extended payloads are over {EXTENDED_PAYLOADS_BYTES_MAX} bytes");
+        return Err(Box::new(failure("extended-payloads-too-big", message, None, false)));
+    }
+    let read = |(index, payload): (usize, Value)| {
+        read_extended_payload(payload).map_err(|message| {
+            let message = format!("extendedPayloads/{index} {message}");
+            Box::new(failure("invalid-extended-payload", message, None, false))
+        })
+    };
+    payloads.into_iter().enumerate().map(read).collect()
+}
+
+fn read_extended_payload(payload: Value) -> Result<ExtendedPayload, String> {
+    let Value::Object(mut fields) = payload else { return Err("must be an object".to_owned()) };
+    let api_name = match fields.remove("api") {
+        Some(Value::String(api)) => api.parse().map_err(|message| format!("api {message}"))?,
+        _ => return Err("must name its api".to_owned()),
+    };
+    let parameters = match fields.remove("parameters") {
+        None | Some(Value::Null) => None,
+        Some(parameters @ (Value::Object(_) | Value::Array(_))) => Some(Parameters(parameters)),
+        Some(_) => return Err("must have an object or an array as parameters".to_owned()),
+    };
+    match fields.keys().next() {
+        None => Ok(ExtendedPayload { api_name, parameters }),
+        Some(unknown) => Err(format!("has an unknown field {unknown:?}")),
+    }
+}
+
+fn judge_plain(body: &[u8], is_json: bool) -> Verdict {
+    if body.is_empty() {
+        return success(RawValue::NULL.to_owned(), Vec::new());
+    }
+    if !is_json {
+        return success(raw(&Value::String(String::from_utf8_lossy(body).into_owned())), Vec::new());
+    }
+    match serde_json::from_slice::<Box<RawValue>>(body) {
+        Ok(result) => success(result, Vec::new()),
+        Err(error) => failure("invalid-answer", format!("the answer is not the JSON it claims to be: {error}"), None, false),
+    }
+}
+
+/// What a target says about its failure.
+#[derive(serde::Deserialize)]
+struct Refusal {
+    error: RefusalError,
+}
+
+#[derive(serde::Deserialize)]
+struct RefusalError {
+    code: String,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    retryable: Option<bool>,
+}
+
+/// Codes and messages of a target are kept up to these lengths, in characters.
+const ERROR_CODE_LENGTH_MAX: usize = 128;
+const ERROR_MESSAGE_LENGTH_MAX: usize = 2000;
+
+fn judge_refusal(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Verdict {
+    let by_status = matches!(status, 408 | 425 | 429 | 500..=599);
+    let (code, message, said) = match serde_json::from_slice::<Refusal>(body) {
+        Ok(Refusal { error }) => (
+            error.code.chars().take(ERROR_CODE_LENGTH_MAX).collect(),
+            error.message.chars().take(ERROR_MESSAGE_LENGTH_MAX).collect(),
+            error.retryable,
+        ),
+        Err(_) => (format!("http-{status}"), format!("the target answered with status {status}"), None),
+    };
+    let error = RunError { code, message, status_code: Some(status) };
+    Verdict::Failure { error, is_retryable: said.unwrap_or(by_status), retry_after }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(status: u16, body: &str) -> CallResult {
+        CallResult::Answer { status, is_json: true, retry_after: None, body: body.as_bytes().to_vec() }
+    }
+
+    /// What an answer is judged to be: a result, or a code and whether it is tried again.
+    fn check(call: CallResult, format: TargetFormat, expected: Result<Value, (&str, bool)>) {
+        match (judge(call, format), expected) {
+            (Verdict::Success { result, .. }, Ok(expected)) => {
+                assert_eq!(serde_json::from_str::<Value>(result.get()).expect("JSON"), expected);
+            }
+            (Verdict::Failure { error, is_retryable, .. }, Err(expected)) => {
+                assert_eq!((error.code.as_str(), is_retryable), expected);
+            }
+            (verdict, expected) => panic!("{verdict:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn answers_in_an_envelope() {
+        let envelope = TargetFormat::Envelope;
+        check(answer(200, r#"{"result": {"price": 1}}"#), envelope, Ok(json!({ "price": 1 })));
+        check(answer(204, ""), envelope, Ok(json!(null)));
+        check(answer(200, r#"{"result": null}"#), envelope, Ok(json!(null)));
+        for invalid in ["{}", "1", "nonsense", r#"{"result": 1, "more": 2}"#, r#"{"extendedPayloads": []}"#] {
+            check(answer(200, invalid), envelope, Err(("invalid-answer", false)));
+        }
+        let long = format!(r#"{{"result": "{}"}}"#, "x".repeat(RESULT_BYTES_MAX));
+        check(answer(200, &long), envelope, Err(("result-too-big-error", false)));
+        check(CallResult::TooLarge { status: 200 }, envelope, Err(("result-too-big-error", false)));
+    }
+
+    #[test]
+    fn plain_answers_are_results_as_a_whole() {
+        check(answer(200, r#"[1, 2]"#), TargetFormat::Plain, Ok(json!([1, 2])));
+        check(answer(200, ""), TargetFormat::Plain, Ok(json!(null)));
+        check(answer(200, "oops"), TargetFormat::Plain, Err(("invalid-answer", false)));
+        let text = CallResult::Answer { status: 200, is_json: false, retry_after: None, body: b"hello".to_vec() };
+        check(text, TargetFormat::Plain, Ok(json!("hello")));
+    }
+
+    #[test]
+    fn failures_are_final_or_not_by_status_unless_the_target_says_so() {
+        let envelope = TargetFormat::Envelope;
+        for (status, retried) in [(400, false), (404, false), (408, true), (425, true), (429, true), (500, true), (503, true), (302, false)] {
+            check(answer(status, ""), envelope, Err((&format!("http-{status}"), retried)));
+        }
+        check(answer(500, r#"{"error": {"code": "sold-out", "message": "x", "retryable": false}}"#), envelope, Err(("sold-out", false)));
+        check(answer(404, r#"{"error": {"code": "not-yet", "retryable": true}}"#), envelope, Err(("not-yet", true)));
+        check(CallResult::Timeout, envelope, Err(("timeout", true)));
+        check(CallResult::ConnectionError("refused".into()), envelope, Err(("connection-error", true)));
+        check(CallResult::BlockedAddress("10.0.0.1".into()), envelope, Err(("blocked-address", false)));
+    }
+
+    #[test]
+    fn extended_payloads_are_read_or_refused() {
+        let good = r#"{"result": 1, "extendedPayloads": [{"api": "a/b", "parameters": {"x": 1}}, {"api": "c"}]}"#;
+        let Verdict::Success { extended, .. } = judge(answer(200, good), TargetFormat::Envelope) else { panic!("success") };
+        assert_eq!(extended.len(), 2);
+        for bad in [r#"[{"apiName": "a"}]"#, r#"["a"]"#, r#"[{"api": "../a"}]"#, r#"[{"api": "a", "parameters": 1}]"#] {
+            let body = format!(r#"{{"result": 1, "extendedPayloads": {bad}}}"#);
+            check(answer(200, &body), TargetFormat::Envelope, Err(("invalid-extended-payload", false)));
+        }
+        let long = format!(r#"{{"result": 1, "extendedPayloads": [{{"api": "a", "parameters": ["{}"]}}]}}"#, "x".repeat(1 << 20));
+        check(answer(200, &long), TargetFormat::Envelope, Err(("extended-payloads-too-big", false)));
+    }
+
+    #[test]
+    fn a_failed_attempt_is_made_again_until_there_are_none_left() {
+        let policy = RetryPolicy::default();
+        let now = Timestamp::from_seconds(100);
+        let wait = Some(Duration::from_secs(30));
+        assert_eq!(after_failure(&policy, 1, true, None, now), AfterFailure::Again { at: Timestamp::from_seconds(101) });
+        assert_eq!(after_failure(&policy, 1, true, wait, now), AfterFailure::Again { at: Timestamp::from_seconds(130) });
+        assert_eq!(after_failure(&policy, 3, true, None, now), AfterFailure::Final { attempts_ran_out: true });
+        assert_eq!(after_failure(&policy, 1, false, None, now), AfterFailure::Final { attempts_ran_out: false });
+    }
+}

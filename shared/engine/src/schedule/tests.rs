@@ -1,0 +1,111 @@
+//! The vectors, and what they do not say.
+
+use serde_json::{Value, json};
+use sundial_model::schedule::Schedule;
+use sundial_model::{InvalidFields, JobUuid, Timestamp};
+
+use super::CompiledSchedule;
+
+fn compile(schedule: Value) -> Result<CompiledSchedule, InvalidFields> {
+    let schedule: Schedule = InvalidFields::read(schedule)?;
+    CompiledSchedule::compile(schedule.specification())
+}
+
+/// The next up to `count` nominal times after `after`.
+fn next(schedule: &CompiledSchedule, after: &str, count: usize) -> Vec<String> {
+    let after: Timestamp = after.parse().expect("an instant");
+    let following = |time: &Timestamp| schedule.next_nominal(*time);
+    let times = std::iter::successors(schedule.next_nominal(after), following);
+    times.take(count).map(|time| time.to_string().replace(".000Z", "Z")).collect()
+}
+
+fn check_vectors(text: &str, prepare: impl Fn(&Value) -> Value) {
+    let vectors: Vec<Value> = serde_json::from_str(text).expect("vectors");
+    assert!(!vectors.is_empty());
+    for vector in &vectors {
+        let after = vector["after"].as_str().expect("an instant");
+        let expected: Vec<_> = vector["expected"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        match compile(prepare(vector)) {
+            Ok(schedule) => assert_eq!(next(&schedule, after, 5), expected, "{}", vector["name"]),
+            Err(errors) => assert!(vector["expected"].is_null(), "{}: {errors:?}", vector["name"]),
+        }
+    }
+}
+
+#[test]
+fn the_vectors_with_literal_matching_hold() {
+    check_vectors(include_str!("../../vectors/schedules.json"), |vector| {
+        let mut schedule = vector["schedule"].clone();
+        if let Some(timezone) = vector.get("timezone").filter(|timezone| !timezone.is_null()) {
+            schedule["timezone"] = timezone.clone();
+            schedule["dst"] = json!({ "gap": "skip", "fold": "both" });
+        }
+        schedule
+    });
+}
+
+#[test]
+fn the_vectors_of_daylight_saving_hold() {
+    check_vectors(include_str!("../../vectors/dst.json"), |vector| vector["schedule"].clone());
+}
+
+#[test]
+fn what_can_never_fire_is_refused() {
+    for never in [
+        json!({}),
+        json!({ "calendars": [{ "month": "FEBRUARY", "dayOfMonth": 31 }] }),
+        json!({ "cron": ["0 0 0 30 2 *"] }),
+        json!({ "calendars": [{ "dayOfMonth": 7, "month": "MAY", "dayOfWeek": "MONDAY", "nth": 5 }] }),
+        json!({ "calendars": [{}], "exclusions": [{ "hour": 0 }] }),
+        json!({ "intervals": [{ "every": "1s" }], "exclusions": [{}] }),
+        json!({ "calendars": [{ "year": 2030 }], "startAt": "2031-01-01T00:00:00Z" }),
+    ] {
+        let errors = compile(never.clone()).expect_err("never");
+        assert_eq!(errors.0[0].pointer, "", "{never}");
+    }
+    assert!(compile(json!({ "calendars": [{ "year": 2001 }] })).is_ok(), "the past is no never");
+}
+
+#[test]
+fn what_cannot_be_read_is_named() {
+    let errors = compile(json!({ "timezone": "Mars/Olympus", "cron": ["0 0 9 * * Mon-Fri", "0 9 * * *", "x"] }))
+        .expect_err("three faults");
+    let pointers: Vec<_> = errors.0.iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/timezone", "/cron/1", "/cron/2"]);
+    assert!(errors.0[1].message.contains("\"0 0 9 * * *\""), "{}", errors.0[1].message);
+}
+
+#[test]
+fn cron_strings_and_extensions_mean_what_they_say() {
+    let schedule = compile(json!({ "cron": ["0 30 9 * * Mon-Fri"] })).expect("a schedule");
+    assert_eq!(next(&schedule, "2026-03-06T09:30:00Z", 2), ["2026-03-09T09:30:00Z", "2026-03-10T09:30:00Z"]);
+    let schedule = compile(json!({ "calendars": [{ "dayOfMonth": ["L", "L-1"] }] })).expect("a schedule");
+    assert_eq!(next(&schedule, "2028-02-01T00:00:00Z", 2), ["2028-02-28T00:00:00Z", "2028-02-29T00:00:00Z"]);
+    let schedule = compile(json!({ "calendars": [{ "dayOfWeek": "FRIDAY", "nth": -1 }] })).expect("a schedule");
+    assert_eq!(next(&schedule, "2026-05-01T00:00:00Z", 2), ["2026-05-29T00:00:00Z", "2026-06-26T00:00:00Z"]);
+}
+
+#[test]
+fn exclusions_drop_whole_days() {
+    let schedule = compile(json!({
+        "intervals": [{ "every": "1s" }], "timezone": "Europe/Berlin",
+        "exclusions": [{ "month": "DECEMBER", "dayOfMonth": 25 }]
+    }))
+    .expect("a schedule");
+    assert_eq!(next(&schedule, "2026-12-24T22:59:58Z", 2), ["2026-12-24T22:59:59Z", "2026-12-25T23:00:00Z"]);
+}
+
+#[test]
+fn jitter_is_stable_bounded_and_keeps_the_order() {
+    let schedule = compile(json!({ "intervals": [{ "every": "10s" }], "jitter": "1h" })).expect("a schedule");
+    let job = JobUuid::new();
+    let mut after = Timestamp::from_seconds(1_000);
+    let mut previous = after;
+    for _ in 0..100 {
+        let occurrence = schedule.next_occurrence(job, after).expect("an occurrence");
+        assert_eq!(schedule.next_occurrence(job, after), Some(occurrence));
+        assert!(occurrence.effective >= occurrence.nominal && occurrence.effective.since(occurrence.nominal).as_secs() < 10);
+        assert!(occurrence.effective > previous);
+        (after, previous) = (occurrence.nominal, occurrence.effective);
+    }
+}
