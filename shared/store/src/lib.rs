@@ -1,1 +1,63 @@
-//! sundial-store
+//! What we remember: one DynamoDB table, and the only crate that names DynamoDB.
+//!
+//! Every write is a whole item with an expectation about what stands there (nothing, or a
+//! certain revision), so a decision that was made on old facts is refused as a whole and made
+//! again on new ones. Key formats stand in [`keys`], each with an example.
+
+mod access;
+mod error;
+mod item;
+mod job_runs;
+mod jobs;
+pub mod keys;
+mod lane;
+mod outcomes;
+mod payload_parts;
+pub mod projects;
+mod run_partition;
+mod secrets;
+mod start;
+mod status_changes;
+mod sweep;
+mod table;
+mod wake;
+
+pub use access::{ApiKey, CreatedApiKey};
+pub use error::StoreError;
+pub use job_runs::{JobRunPage, RunView};
+pub use jobs::{JobPage, NextOccurrence, StoredJob};
+pub use lane::{Lane, LanePhase, PayloadRange};
+pub use outcomes::{AttemptRecord, Commit, DeliveryRecord, DueDeliveries, Outcome, OutcomeLocation};
+pub use payload_parts::{PAYLOAD_BYTES_MAX, PayloadPart};
+pub use projects::StoredProject;
+pub use run_partition::{Queue, RunPartition, StoredJobRun};
+pub use start::{NewJobRun, StartDecision};
+pub use table::{Table, TransactionToken};
+pub use wake::Wake;
+
+use std::time::Duration;
+
+/// How long history stays after the end of a job run, unless the deployment says otherwise.
+pub const RETENTION_DEFAULT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// No job run lives longer: 30 days.
+pub const RUN_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The store: typed reads and writes over the table.
+#[derive(Clone, Debug)]
+pub struct Store {
+    table: Table,
+    retention: Duration,
+}
+
+impl Store {
+    /// A store over `table` that keeps the history of job runs for `retention` after their end.
+    pub fn new(table: Table, retention: Duration) -> Self {
+        Self { table, retention }
+    }
+
+    /// The table below.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+}

@@ -1,0 +1,127 @@
+//! Lists of job runs, newest first.
+
+use std::collections::HashMap;
+
+use sundial_model::job_run::JobRunStatus;
+use sundial_model::{JobRunId, JobUuid, ProjectId};
+
+use crate::error::StoreError;
+use crate::item::text;
+use crate::run_partition::RunPartition;
+use crate::table::Range;
+use crate::{Store, keys};
+
+/// A job run with its counters.
+pub type RunView = RunPartition;
+
+/// A page of a list of job runs.
+pub struct JobRunPage {
+    /// Newest first.
+    pub runs: Vec<RunView>,
+    /// Where the next page begins: before this sort key.
+    pub next_before: Option<String>,
+}
+
+/// A page looks at so many runs at most, however few of them have the status asked for.
+const RUNS_LOOKED_AT_MAX: usize = 500;
+
+impl Store {
+    /// The runs of a job, newest first, before the sort key `before`.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn job_runs(
+        &self,
+        job: JobUuid,
+        before: Option<&str>,
+        status: Option<JobRunStatus>,
+        limit: usize,
+    ) -> Result<JobRunPage, StoreError> {
+        self.list_runs(vec![keys::job_runs(job)], before, status, limit).await
+    }
+
+    /// The runs of all jobs of a project, newest first, before the sort key `before`.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn project_runs(
+        &self,
+        project: ProjectId,
+        before: Option<&str>,
+        status: Option<JobRunStatus>,
+        limit: usize,
+    ) -> Result<JobRunPage, StoreError> {
+        let shards = (0..keys::PROJECT_RUNS_SHARDS).map(|shard| keys::project_runs(project, shard)).collect();
+        self.list_runs(shards, before, status, limit).await
+    }
+
+    async fn list_runs(
+        &self,
+        partitions: Vec<String>,
+        before: Option<&str>,
+        status: Option<JobRunStatus>,
+        limit: usize,
+    ) -> Result<JobRunPage, StoreError> {
+        let mut before = before.map(str::to_owned);
+        let (mut runs, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let wanted = limit - runs.len();
+            let sort_keys = self.newest(&partitions, before.as_deref(), wanted).await?;
+            let is_last = sort_keys.len() < wanted;
+            looked_at += sort_keys.len();
+            let views = self.views(&sort_keys).await?;
+            for sort_key in sort_keys {
+                let view = run_id(&sort_key).and_then(|id| views.get(&id));
+                runs.extend(view.filter(|view| status.is_none_or(|status| view.run.status == status)).cloned());
+                before = Some(sort_key);
+            }
+            if is_last {
+                return Ok(JobRunPage { runs, next_before: None });
+            }
+            if runs.len() >= limit || looked_at >= RUNS_LOOKED_AT_MAX {
+                return Ok(JobRunPage { runs, next_before: before });
+            }
+        }
+    }
+
+    /// The newest sort keys over some partitions.
+    async fn newest(&self, partitions: &[String], before: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        let mut sort_keys = Vec::new();
+        for partition in partitions {
+            let range = Range {
+                pk: partition,
+                from: "0".to_owned(),
+                to: before.map_or_else(|| "9".to_owned(), str::to_owned),
+                backward: true,
+                consistent: true,
+            };
+            // One more, because `before` itself is within the range.
+            for item in self.table.query(&range, limit + 1).await? {
+                let sort_key = text(&item, "sk")?;
+                if before != Some(sort_key.as_str()) {
+                    sort_keys.push(sort_key);
+                }
+            }
+        }
+        sort_keys.sort_by(|one, other| other.cmp(one));
+        sort_keys.truncate(limit);
+        Ok(sort_keys)
+    }
+
+    async fn views(&self, sort_keys: &[String]) -> Result<HashMap<JobRunId, RunView>, StoreError> {
+        // A few at a time: each is a query of its own.
+        const AT_ONCE: usize = 10;
+        let mut views = HashMap::new();
+        for some in sort_keys.chunks(AT_ONCE) {
+            let reads = some.iter().filter_map(|key| run_id(key)).map(|id| self.run_partition(id));
+            for view in futures::future::try_join_all(reads).await?.into_iter().flatten() {
+                views.insert(view.run.id, view);
+            }
+        }
+        Ok(views)
+    }
+}
+
+fn run_id(sort_key: &str) -> Option<JobRunId> {
+    sort_key.split_once('#').and_then(|(_, id)| id.parse().ok())
+}

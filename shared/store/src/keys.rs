@@ -1,0 +1,215 @@
+//! Every key format of the table, each with an example.
+//!
+//! | item | `pk` | `sk` |
+//! | --- | --- | --- |
+//! | workspace's API key | `WORKSPACE#019b…` | `KEY#7f3a…` |
+//! | project | `WORKSPACE#019b…` | `PROJECT#shop` |
+//! | secrets, one version | `SECRETS#019b…` | `SECRETS` |
+//! | job in its project's list | `JOBS#019b…` (project) | `JOB#nightly` |
+//! | job | `JOB#019b…#nightly` (project, id) | `JOB` |
+//! | payload chunk | `PAYLOADS#019b…` (part) | `CHUNK#00000200` (first index) |
+//! | garbage to be | `SWEEP#019b…` | `SWEEP` |
+//! | job run in its job's list | `JOB-RUNS#019b…` (job's UUID) | `2026-…Z#6f1c…` |
+//! | job run in its project's list | `PROJECT-RUNS#019b…#2` (project, shard) | `2026-…Z#6f1c…` |
+//! | job run | `RUN#6f1c…` | `RUN` |
+//! | its queue | `RUN#6f1c…` | `QUEUE` |
+//! | a lane of it | `RUN#6f1c…` | `LANE#03` |
+//! | deliveries due in a lane | `RUN#6f1c…#LANE#03` | `DUE#2026-…Z#0001#00000200` (when, generation, index) |
+//! | outcomes of a segment | `RUN#6f1c…#SEGMENT#00002` | `OUTCOME#0001#00000200` (generation, lowest index) |
+//! | attempts of a payload | `RUN#6f1c…#SEGMENT#00002` | `ATTEMPT#0001#00000200` |
+//! | delivery attempts | `RUN#6f1c…#SEGMENT#00002` | `DELIVERY#0001#00000200#2026-…Z` |
+//!
+//! Payloads of a run are spread over segments of [`SEGMENT_LENGTH`], each a partition of its own,
+//! so that no run is held to one partition's write limit.
+
+use sundial_model::{JobId, JobRunId, JobUuid, PayloadPartId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId};
+use uuid::Uuid;
+
+/// How many payloads share a partition for what becomes of them.
+pub const SEGMENT_LENGTH: u32 = 100;
+
+/// Over how many partitions the list of a project's job runs is spread.
+pub const PROJECT_RUNS_SHARDS: u32 = 4;
+
+/// The primary key of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Partition key.
+    pub pk: String,
+    /// Sort key.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: String, sk: impl Into<String>) -> Self {
+        Self { pk, sk: sk.into() }
+    }
+}
+
+/// Where a workspace's API keys and projects stand.
+pub fn workspace(id: WorkspaceId) -> String {
+    format!("WORKSPACE#{id}")
+}
+
+/// An API key.
+pub fn api_key(workspace_id: WorkspaceId, key_id: &str) -> Key {
+    Key::new(workspace(workspace_id), format!("KEY#{key_id}"))
+}
+
+/// What the sort keys of projects begin with.
+pub const PROJECT_PREFIX: &str = "PROJECT#";
+
+/// A project.
+pub fn project(workspace_id: WorkspaceId, name: &ProjectName) -> Key {
+    Key::new(workspace(workspace_id), format!("{PROJECT_PREFIX}{name}"))
+}
+
+/// One version of the secrets of a project or a job.
+pub fn secrets(id: SecretsId) -> Key {
+    Key::new(format!("SECRETS#{id}"), "SECRETS")
+}
+
+/// Where a project's list of jobs stands.
+pub fn jobs(project: ProjectId) -> String {
+    format!("JOBS#{project}")
+}
+
+/// What the sort keys of listed jobs begin with.
+pub const JOB_PREFIX: &str = "JOB#";
+
+/// A job in its project's list.
+pub fn listed_job(project: ProjectId, id: &str) -> Key {
+    Key::new(jobs(project), format!("{JOB_PREFIX}{id}"))
+}
+
+/// A job.
+pub fn job(project: ProjectId, id: &JobId) -> Key {
+    Key::new(format!("JOB#{project}#{id}"), "JOB")
+}
+
+/// Where the chunks of a part stand.
+pub fn payloads(part: PayloadPartId) -> String {
+    format!("PAYLOADS#{part}")
+}
+
+/// What the sort keys of chunks begin with.
+pub const CHUNK_PREFIX: &str = "CHUNK#";
+
+/// The chunk of a part that begins with this payload, counted within the part.
+pub fn chunk(part: PayloadPartId, first_index: u32) -> Key {
+    Key::new(payloads(part), format!("{CHUNK_PREFIX}{first_index:08}"))
+}
+
+/// What will be garbage at its wake time.
+pub fn sweep(id: Uuid) -> Key {
+    Key::new(format!("SWEEP#{id}"), "SWEEP")
+}
+
+/// Where a job's list of job runs stands.
+pub fn job_runs(job: JobUuid) -> String {
+    format!("JOB-RUNS#{job}")
+}
+
+/// Where a shard of a project's list of job runs stands.
+pub fn project_runs(project: ProjectId, shard: u32) -> String {
+    format!("PROJECT-RUNS#{project}#{shard}")
+}
+
+/// The place of a job run in a list, in the order of time.
+pub fn listed_run(list: String, created_at: Timestamp, run: JobRunId) -> Key {
+    Key::new(list, format!("{created_at}#{run}"))
+}
+
+/// The shard of its project's list that a job run is in.
+pub fn project_runs_shard(run: JobRunId) -> u32 {
+    u32::from(run.0.as_bytes()[15]) % PROJECT_RUNS_SHARDS
+}
+
+/// Where a job run stands, with its queue and its lanes.
+pub fn run_partition(run: JobRunId) -> String {
+    format!("RUN#{run}")
+}
+
+/// The sort key of a job run.
+pub const RUN: &str = "RUN";
+/// The sort key of its queue.
+pub const QUEUE: &str = "QUEUE";
+/// What the sort keys of lanes begin with.
+pub const LANE_PREFIX: &str = "LANE#";
+
+/// A job run.
+pub fn run(id: JobRunId) -> Key {
+    Key::new(run_partition(id), RUN)
+}
+
+/// Its queue.
+pub fn queue(run: JobRunId) -> Key {
+    Key::new(run_partition(run), QUEUE)
+}
+
+/// One of its lanes.
+pub fn lane(run: JobRunId, lane: u32) -> Key {
+    Key::new(run_partition(run), format!("{LANE_PREFIX}{lane:02}"))
+}
+
+/// Where the due deliveries of a lane stand.
+pub fn due_partition(run: JobRunId, lane: u32) -> String {
+    format!("RUN#{run}#LANE#{lane:02}")
+}
+
+/// What the sort keys of due deliveries begin with.
+pub const DUE_PREFIX: &str = "DUE#";
+
+/// Deliveries of a lane that are due at a time.
+pub fn due(run: JobRunId, lane: u32, due_at: Timestamp, generation: u32, index: u32) -> Key {
+    Key::new(due_partition(run, lane), format!("{DUE_PREFIX}{due_at}#{generation:04}#{index:08}"))
+}
+
+/// The segment that a payload is in.
+pub fn segment_of(index: u32) -> u32 {
+    index / SEGMENT_LENGTH
+}
+
+/// Where what became of a segment's payloads stands.
+pub fn segment(run: JobRunId, segment: u32) -> String {
+    format!("RUN#{run}#SEGMENT#{segment:05}")
+}
+
+/// What the sort keys of outcomes begin with.
+pub const OUTCOME_PREFIX: &str = "OUTCOME#";
+/// What the sort keys of attempts begin with.
+pub const ATTEMPT_PREFIX: &str = "ATTEMPT#";
+/// What the sort keys of delivery attempts begin with.
+pub const DELIVERY_PREFIX: &str = "DELIVERY#";
+
+/// Outcomes of one segment that were recorded together, under the lowest of their indices.
+pub fn outcomes(run: JobRunId, generation: u32, lowest_index: u32) -> Key {
+    let partition = segment(run, segment_of(lowest_index));
+    Key::new(partition, format!("{OUTCOME_PREFIX}{generation:04}#{lowest_index:08}"))
+}
+
+/// The failed attempts of a payload.
+pub fn attempts(run: JobRunId, generation: u32, index: u32) -> Key {
+    Key::new(segment(run, segment_of(index)), format!("{ATTEMPT_PREFIX}{generation:04}#{index:08}"))
+}
+
+/// Delivery attempts of one segment that were recorded together.
+pub fn deliveries(run: JobRunId, generation: u32, lowest_index: u32, time: Timestamp) -> Key {
+    let partition = segment(run, segment_of(lowest_index));
+    Key::new(partition, format!("{DELIVERY_PREFIX}{generation:04}#{lowest_index:08}#{time}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_sort_keys_is_that_of_numbers_and_times() {
+        let run = JobRunId::new();
+        assert!(outcomes(run, 1, 99).sk < outcomes(run, 1, 100_000).sk);
+        assert!(outcomes(run, 9, 0).sk < outcomes(run, 10, 0).sk);
+        let (early, late) = (Timestamp::from_seconds(9), Timestamp::from_seconds(10));
+        assert!(due(run, 0, early, 1, 5).sk < due(run, 0, late, 1, 0).sk);
+        assert!(lane(run, 2).sk < lane(run, 10).sk);
+    }
+}

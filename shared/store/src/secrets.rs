@@ -1,0 +1,35 @@
+//! Secrets: immutable versions, each in an item of its own and nowhere else.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sundial_model::SecretsId;
+use sundial_model::secret::SecretValues;
+
+use crate::error::StoreError;
+use crate::item::NewItem;
+use crate::table::{Expect, Write};
+use crate::{Store, keys};
+
+#[derive(Serialize, Deserialize)]
+struct SecretsItem {
+    values: BTreeMap<String, String>,
+}
+
+/// The write of one version.
+pub(crate) fn put_secrets(id: SecretsId, values: &SecretValues) -> Result<Write, StoreError> {
+    let item = NewItem::new(keys::secrets(id), &SecretsItem { values: values.expose().clone() })?;
+    Ok(Write::Put(item, Expect::Nothing))
+}
+
+impl Store {
+    /// The values of a version; none when there is no version.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn secret_values(&self, id: Option<SecretsId>) -> Result<SecretValues, StoreError> {
+        let Some(id) = id else { return Ok(SecretValues::default()) };
+        let stored = self.table.get::<SecretsItem>(&keys::secrets(id)).await?;
+        Ok(stored.map(|item| SecretValues::from_stored(item.value.values)).unwrap_or_default())
+    }
+}

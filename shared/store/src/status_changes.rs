@@ -1,0 +1,235 @@
+//! Changes of a job run's status: the run, its lanes and its job, in one transaction each.
+//!
+//! The run's item is part of every transaction that ends a lane's work, so that the last lane to
+//! do so knows that it is the last.
+
+use sundial_model::job_run::{JobRunStatus, Reason, ReasonType};
+use sundial_model::{JobRunId, Timestamp};
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::jobs::StoredJob;
+use crate::lane::{Lane, LanePhase};
+use crate::run_partition::{RunPartition, StoredJobRun};
+use crate::table::{Write, retry_on_conflict};
+
+impl RunPartition {
+    fn move_to(&mut self, status: JobRunStatus, reason: Option<Reason>, now: Timestamp) {
+        let run = &mut self.run;
+        (run.status, run.reason, run.updated_at) = (status, reason, now);
+        if status.is_terminal() {
+            run.end_time = Some(now);
+        }
+    }
+
+    /// The writes of the run and of all its lanes.
+    fn puts(&self) -> Result<Vec<Write>, StoreError> {
+        let lanes = self.lanes.iter().map(|lane| lane.put(self.run.id));
+        std::iter::once(self.run.put()).chain(lanes).collect()
+    }
+
+    fn has_settled(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.phase == LanePhase::Settled)
+    }
+
+    fn has_come_to_rest(&self) -> bool {
+        self.lanes.iter().all(|lane| matches!(lane.phase, LanePhase::Settled | LanePhase::Paused))
+    }
+}
+
+/// How a run whose payloads are all finished ends.
+fn final_status(partition: &RunPartition) -> JobRunStatus {
+    let failed_all = partition.queue.total > 0 && partition.lanes.iter().all(|lane| lane.succeeded == 0);
+    if failed_all { JobRunStatus::Failed } else { JobRunStatus::Completed }
+}
+
+impl Store {
+    /// Ends a lane's work on payloads, all of which are finished; the last lane ends the run.
+    /// Answers with the partition as it is then. `lane` is as its worker has it, with what it
+    /// has not written yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the lane was taken or changed, or payloads came to it.
+    pub async fn settle_lane(&self, run: JobRunId, lane: &Lane, now: Timestamp) -> Result<RunPartition, StoreError> {
+        let Some(mut partition) = self.run_partition(run).await? else { return Err(StoreError::Conflict) };
+        let settled = Lane { phase: LanePhase::Settled, ..lane.clone() };
+        let place = usize::try_from(lane.number).unwrap_or(usize::MAX);
+        match partition.lanes.get_mut(place) {
+            Some(stored) if stored.revision == lane.revision => *stored = settled,
+            _ => return Err(StoreError::Conflict),
+        }
+        if partition.queue.next < partition.queue.total {
+            return Err(StoreError::Conflict);
+        }
+        let mut writes = Vec::new();
+        if partition.has_settled() && !partition.run.status.is_terminal() {
+            let status = final_status(&partition);
+            partition.move_to(status, None, now);
+            writes.extend(self.job_without(&partition.run).await?);
+        }
+        let queue = crate::keys::queue(run);
+        writes.push(Write::Check(queue, partition.queue.expected()));
+        writes.push(partition.run.put()?);
+        writes.push(partition.lanes[place].put(run)?);
+        self.table.write(writes).await?;
+        partition.run.revision += 1;
+        partition.lanes[place].revision += 1;
+        Ok(partition)
+    }
+
+    /// Lets a lane rest: nothing of it is in flight any more. The last one moves the run to PAUSED.
+    /// Answers with the lane as it is then.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the lane was taken or changed.
+    pub async fn rest_lane(&self, run: JobRunId, lane: &Lane, now: Timestamp) -> Result<Lane, StoreError> {
+        let Some(mut partition) = self.run_partition(run).await? else { return Err(StoreError::Conflict) };
+        let place = usize::try_from(lane.number).unwrap_or(usize::MAX);
+        match partition.lanes.get_mut(place) {
+            Some(stored) if stored.revision == lane.revision => {
+                *stored = Lane { phase: LanePhase::Paused, ..lane.clone() };
+            }
+            _ => return Err(StoreError::Conflict),
+        }
+        if partition.has_come_to_rest() && partition.run.status == JobRunStatus::Pausing {
+            let reason = partition.run.reason.take();
+            partition.move_to(JobRunStatus::Paused, reason, now);
+        }
+        let mut rested = partition.lanes.swap_remove(place);
+        self.table.write(vec![partition.run.put()?, rested.put(run)?]).await?;
+        rested.revision += 1;
+        Ok(rested)
+    }
+
+    /// Takes an active run over PAUSING to PAUSED.
+    ///
+    /// # Errors
+    /// When the table cannot be reached.
+    pub async fn pause_job_run(&self, run: JobRunId, reason: &Reason, now: Timestamp) -> Result<(), StoreError> {
+        retry_on_conflict(async || {
+            let Some(mut partition) = self.run_partition(run).await? else { return Ok(()) };
+            if !matches!(partition.run.status, JobRunStatus::Pending | JobRunStatus::Running) {
+                return Ok(());
+            }
+            for lane in &mut partition.lanes {
+                match lane.phase {
+                    // Nobody is there to wait for.
+                    LanePhase::Working if !lane.is_leased(now) => {
+                        (lane.phase, lane.owner, lane.lease_until) = (LanePhase::Paused, None, None);
+                        lane.next_at = (lane.deliveries_pending > 0).then_some(now);
+                    }
+                    LanePhase::Working => lane.phase = LanePhase::Pausing,
+                    LanePhase::Pausing | LanePhase::Paused | LanePhase::Settled => {}
+                }
+            }
+            let rests = partition.has_come_to_rest();
+            let status = if rests { JobRunStatus::Paused } else { JobRunStatus::Pausing };
+            partition.move_to(status, Some(reason.clone()), now);
+            self.table.write(partition.puts()?).await
+        })
+        .await
+    }
+
+    /// Lets a run that is PAUSING or PAUSED go on. Answers with the lanes that have work.
+    ///
+    /// # Errors
+    /// When the table cannot be reached.
+    pub async fn resume_job_run(&self, run: JobRunId, now: Timestamp) -> Result<Vec<u32>, StoreError> {
+        retry_on_conflict(async || {
+            let Some(mut partition) = self.run_partition(run).await? else { return Ok(Vec::new()) };
+            if !matches!(partition.run.status, JobRunStatus::Pausing | JobRunStatus::Paused) {
+                return Ok(Vec::new());
+            }
+            let mut woken = Vec::new();
+            for lane in partition.lanes.iter_mut().filter(|lane| lane.phase != LanePhase::Settled) {
+                lane.phase = LanePhase::Working;
+                if !lane.is_leased(now) {
+                    // Should the event be lost, the evaluator finds it at once.
+                    (lane.owner, lane.lease_until, lane.next_at) = (None, None, Some(now));
+                    woken.push(lane.number);
+                }
+            }
+            let has_started = partition.run.start_time.is_some();
+            let status = if has_started { JobRunStatus::Running } else { JobRunStatus::Pending };
+            partition.move_to(status, None, now);
+            self.table.write(partition.puts()?).await?;
+            Ok(woken)
+        })
+        .await
+    }
+
+    /// Ends a run that has not ended: TERMINATED, or CANCELED when it never started. From here
+    /// on no outcome is recorded; deliveries of what had ended go on.
+    ///
+    /// # Errors
+    /// When the table cannot be reached.
+    pub async fn terminate_job_run(&self, run: JobRunId, now: Timestamp) -> Result<Option<RunPartition>, StoreError> {
+        retry_on_conflict(async || {
+            let Some(mut partition) = self.run_partition(run).await? else { return Ok(None) };
+            if !partition.run.status.is_terminal() {
+                end_now(&mut partition, now);
+                let mut writes = partition.puts()?;
+                writes.extend(self.job_without(&partition.run).await?);
+                self.table.write(writes).await?;
+            }
+            Ok(Some(partition))
+        })
+        .await
+    }
+
+    /// Deletes a job and ends its active runs.
+    ///
+    /// # Errors
+    /// When the table cannot be reached; then the job is still there.
+    pub async fn delete_job(&self, job: &StoredJob, now: Timestamp) -> Result<(), StoreError> {
+        retry_on_conflict(async || {
+            let Some(current) = self.job(job.project_id, &job.id).await?.filter(|it| it.uuid == job.uuid) else {
+                return Ok(());
+            };
+            // All but one end before; the last one ends with the job, so that none starts between.
+            let (last, others) = match current.active_runs.split_last() {
+                Some((last, others)) => (Some(*last), others),
+                None => (None, [].as_slice()),
+            };
+            for other in others {
+                self.terminate_job_run(*other, now).await?;
+            }
+            if !others.is_empty() {
+                return Err(StoreError::Conflict);
+            }
+            let mut writes = self.deletion(&current, now)?;
+            if let Some(run) = last
+                && let Some(mut partition) = self.run_partition(run).await?
+                && !partition.run.status.is_terminal()
+            {
+                end_now(&mut partition, now);
+                writes.extend(partition.puts()?);
+            }
+            self.table.write(writes).await
+        })
+        .await
+    }
+
+    /// The write of the run's job without the run among its active ones, if the job is still there.
+    async fn job_without(&self, run: &StoredJobRun) -> Result<Option<Write>, StoreError> {
+        let Some(mut job) = self.job(run.project_id, &run.job_id).await? else { return Ok(None) };
+        if job.uuid != run.job_uuid || !job.active_runs.contains(&run.id) {
+            return Ok(None);
+        }
+        job.active_runs.retain(|active| *active != run.id);
+        job.put().map(Some)
+    }
+}
+
+fn end_now(partition: &mut RunPartition, now: Timestamp) {
+    for lane in &mut partition.lanes {
+        lane.phase = LanePhase::Settled;
+        (lane.claims, lane.unfinished) = (Vec::new(), 0);
+        if !lane.is_leased(now) {
+            lane.next_at = (lane.deliveries_pending > 0).then_some(now);
+        }
+    }
+    let has_started = partition.run.start_time.is_some();
+    let status = if has_started { JobRunStatus::Terminated } else { JobRunStatus::Canceled };
+    partition.move_to(status, Some(Reason::new(ReasonType::Terminated, "a user ended the job run")), now);
+}

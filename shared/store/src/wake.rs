@@ -1,0 +1,96 @@
+//! What must be looked at again: the sparse index of wake times.
+//!
+//! The index lags behind the items, so what it says is only where to look.
+
+use sundial_model::{JobId, JobRunId, ProjectId, Timestamp};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::item::{Item, WAKE_SHARDS, text, wake_shard};
+use crate::{Store, keys};
+
+/// An item whose wake time has come, or will.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Wake {
+    /// An occurrence of a job.
+    Job {
+        /// Its project.
+        project: ProjectId,
+        /// Its id.
+        id: JobId,
+    },
+    /// Work in a lane of a job run.
+    Lane {
+        /// The run.
+        run: JobRunId,
+        /// The lane's number.
+        lane: u32,
+    },
+    /// Garbage.
+    Sweep {
+        /// The note that names it.
+        note: Uuid,
+    },
+}
+
+impl Wake {
+    fn parse(pk: &str, sk: &str) -> Option<Self> {
+        if let Some(rest) = pk.strip_prefix("JOB#") {
+            let (project, id) = rest.split_once('#')?;
+            return Some(Self::Job { project: project.parse().ok()?, id: id.parse().ok()? });
+        }
+        if let Some(run) = pk.strip_prefix("RUN#") {
+            let lane = sk.strip_prefix(keys::LANE_PREFIX)?.parse().ok()?;
+            return Some(Self::Lane { run: run.parse().ok()?, lane });
+        }
+        pk.strip_prefix("SWEEP#").and_then(|note| note.parse().ok()).map(|note| Self::Sweep { note })
+    }
+}
+
+/// One query of the index answers with so many at most.
+const WAKES_PER_SHARD_MAX: i32 = 1000;
+
+impl Store {
+    /// What has a wake time until `until`, with that time; the earliest of each shard when there
+    /// are very many.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub async fn wakes_until(&self, until: Timestamp) -> Result<Vec<(Timestamp, Wake)>, StoreError> {
+        let queries = (0..WAKE_SHARDS)
+            .map(|shard| self.table.query_wake(wake_shard(shard), until.to_string(), WAKES_PER_SHARD_MAX));
+        let mut wakes = Vec::new();
+        for item in futures::future::try_join_all(queries).await?.into_iter().flatten() {
+            match parse(&item)? {
+                Some(wake) => wakes.push(wake),
+                None => tracing::error!(key = ?text(&item, "pk"), "an item of an unknown kind has a wake time"),
+            }
+        }
+        wakes.sort_by_key(|(wake_at, _)| *wake_at);
+        Ok(wakes)
+    }
+}
+
+fn parse(item: &Item) -> Result<Option<(Timestamp, Wake)>, StoreError> {
+    let wake_at = text(item, "wakeAt")?.parse().map_err(StoreError::Corrupt)?;
+    Ok(Wake::parse(&text(item, "pk")?, &text(item, "sk")?).map(|wake| (wake_at, wake)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_item_that_wakes_is_known_by_its_key() {
+        let (project, run, note) = (ProjectId::new(), JobRunId::new(), Uuid::new_v4());
+        let id: JobId = "a-job".parse().expect("an id");
+        for (key, wake) in [
+            (keys::job(project, &id), Wake::Job { project, id: id.clone() }),
+            (keys::lane(run, 7), Wake::Lane { run, lane: 7 }),
+            (keys::sweep(note), Wake::Sweep { note }),
+        ] {
+            assert_eq!(Wake::parse(&key.pk, &key.sk), Some(wake));
+        }
+        assert_eq!(Wake::parse("RUN#x", "RUN"), None);
+    }
+}
