@@ -1,1 +1,32 @@
-//! sundial-job-api
+//! The job API behind API Gateway: projects, jobs, job runs and what became of their payloads.
+//!
+//! All URLs stand in [`router`]. A handler reads the request, lets the engine decide, and lets
+//! the store write; it holds no rule of its own that another door would need too.
+
+mod authentication;
+mod body;
+mod check_job;
+mod cursor;
+mod due;
+mod problem_response;
+pub mod router;
+mod routes;
+mod runs_view;
+
+use lambda_http::lambda_runtime::{Error, LambdaEvent};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Service};
+use sundial_runtime::Clients;
+
+pub use body::BODY_BYTES_MAX;
+
+/// The function: takes API Gateway's event, gives API Gateway's answer.
+///
+/// # Errors
+/// None of ours: whatever goes wrong is an answer with a problem document.
+pub async fn handle(clients: &Clients, event: LambdaEvent<LambdaRequest>) -> Result<serde_json::Value, Error> {
+    let mut service = Adapter::from(router::router(clients.clone()));
+    std::future::poll_fn(|context| service.poll_ready(context)).await?;
+    let answer = service.call(event).await?;
+    Ok(serde_json::to_value(answer)?)
+}

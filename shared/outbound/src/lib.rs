@@ -1,1 +1,13 @@
-//! sundial-outbound
+//! What leaves the system: calls to targets, deliveries to sinks, results to S3. Every request
+//! to a place that a user named goes through one guarded client.
+
+pub mod client;
+pub mod guard;
+pub mod results;
+pub mod signature;
+pub mod sink;
+pub mod target;
+
+pub use client::OutboundClient;
+pub use guard::AddressGuard;
+pub use results::ResultsBucket;

@@ -1,1 +1,11 @@
-//! sundial-runtime
+//! How a function is wired: its settings from the environment, its clients, its log.
+
+pub mod bus;
+pub mod clients;
+pub mod clock;
+pub mod logging;
+pub mod settings;
+
+pub use bus::EventBus;
+pub use clients::Clients;
+pub use settings::{Settings, SettingsError};

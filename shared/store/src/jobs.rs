@@ -72,6 +72,34 @@ pub struct StoredJob {
 }
 
 impl StoredJob {
+    /// A job that is not stored yet.
+    pub fn new(
+        project: &StoredProject,
+        uuid: JobUuid,
+        id: JobId,
+        definition: JobDefinition,
+        state: JobState,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            uuid,
+            id,
+            project_id: project.id,
+            project_name: project.name.clone(),
+            workspace_id: project.workspace_id,
+            definition,
+            secrets: None,
+            parts: Vec::new(),
+            state,
+            created_at: now,
+            next: None,
+            last_nominal: None,
+            last_run_time: None,
+            active_runs: Vec::new(),
+            revision: 0,
+        }
+    }
+
     pub(crate) fn from_read(read: Read<Self>) -> Self {
         Self { revision: read.revision, ..read.value }
     }

@@ -1,0 +1,31 @@
+//! Who is calling: the workspace's API key, on every route below a workspace.
+
+use axum::extract::{Path, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use sundial_model::WorkspaceId;
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_runtime::Clients;
+use std::collections::HashMap;
+
+use crate::problem_response::ApiProblem;
+
+/// Lets a request through whose key belongs to the workspace of its path, and tells the handler
+/// whose key it is.
+pub(crate) async fn authenticate(
+    State(clients): State<Clients>,
+    Path(parameters): Path<HashMap<String, String>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiProblem> {
+    let unauthorized = || Problem::new(ProblemCode::Unauthorized, "send a valid API key in the header x-api-key");
+    let given = request.headers().get("x-api-key").and_then(|value| value.to_str().ok()).ok_or_else(unauthorized)?;
+    let key = clients.store.verify_api_key(given).await?.ok_or_else(unauthorized)?;
+    let workspace = parameters.get("workspace").and_then(|text| text.parse::<WorkspaceId>().ok());
+    if workspace != Some(key.workspace_id) {
+        // Whether another workspace is there is not the caller's business.
+        return Err(Problem::not_found("such workspace").into());
+    }
+    request.extensions_mut().insert(key);
+    Ok(next.run(request).await)
+}

@@ -1,0 +1,78 @@
+//! Job documents on their way in: shape, bounds and meaning, with every field at fault.
+
+use serde_json::Value;
+use sundial_engine::schedule::CompiledSchedule;
+use sundial_model::job::JobInput;
+use sundial_model::payload::Payload;
+use sundial_model::schedule::{CatchUpPolicy, Overlap, Schedule};
+use sundial_model::{InvalidFields, JobId};
+use sundial_store::PAYLOAD_BYTES_MAX;
+
+/// Reads a job that is to be created.
+pub(crate) fn check_new_job(document: Value) -> Result<JobInput, InvalidFields> {
+    let mut errors = InvalidFields::default();
+    if document.is_object() {
+        for field in ["id", "payload"] {
+            if document.get(field).is_none_or(Value::is_null) {
+                errors.push(format!("/{field}"), "is required");
+            }
+        }
+    }
+    check(document, errors)
+}
+
+/// Reads what is to replace the job `id`.
+pub(crate) fn check_job_update(document: Value, id: &JobId) -> Result<JobInput, InvalidFields> {
+    let mut errors = InvalidFields::default();
+    if document.get("payloadTruncated") == Some(&Value::Bool(true)) {
+        errors.push("/payloadTruncated", "the document holds only a part of the payloads; leave out payload to keep them");
+    }
+    if document.get("id").and_then(Value::as_str).is_some_and(|given| given != id.as_str()) {
+        errors.push("/id", format!("must be that of the path, {id}"));
+    }
+    check(document, errors)
+}
+
+fn check(document: Value, mut errors: InvalidFields) -> Result<JobInput, InvalidFields> {
+    // The schedule's meaning is looked at even when something else is at fault.
+    let schedule = document.get("schedule").cloned();
+    let job = match InvalidFields::read::<JobInput>(document) {
+        Ok(job) => Some(job),
+        Err(faults) => {
+            errors.extend_below("", faults);
+            None
+        }
+    };
+    if let Some(Ok(schedule)) = schedule.filter(|schedule| !schedule.is_null()).map(InvalidFields::read::<Schedule>)
+        && let Err(faults) = check_schedule(&schedule)
+    {
+        errors.extend_below("/schedule", faults);
+    }
+    if let Some(list) = job.as_ref().and_then(|job| job.payload.as_ref()) {
+        check_payload_sizes(&list.0, &mut errors);
+    }
+    errors.into_result()?;
+    job.ok_or_else(|| InvalidFields::one("", "cannot be read"))
+}
+
+fn check_schedule(schedule: &Schedule) -> Result<(), InvalidFields> {
+    let mut errors = CompiledSchedule::compile(schedule.specification()).err().unwrap_or_default();
+    let specification = schedule.specification();
+    if matches!(specification.overlap, Overlap::BufferOne | Overlap::TerminateRunning) {
+        errors.push("/overlap", "can be skip or allow in this version");
+    }
+    if specification.catch_up.policy == CatchUpPolicy::All {
+        errors.push("/catchUp/policy", "can be latest or none in this version");
+    }
+    errors.into_result()
+}
+
+/// Adds the payloads that are too large to be kept.
+pub(crate) fn check_payload_sizes(payloads: &[Payload], errors: &mut InvalidFields) {
+    for (index, payload) in payloads.iter().enumerate() {
+        let bytes = serde_json::to_vec(payload).map_or(0, |json| json.len());
+        if bytes > PAYLOAD_BYTES_MAX {
+            errors.push(format!("/payload/{index}"), format!("must be at most {PAYLOAD_BYTES_MAX} bytes of JSON"));
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! When a job is due next, and telling the evaluator when that is soon.
+
+use sundial_engine::due::LOOK_AHEAD;
+use sundial_engine::schedule::CompiledSchedule;
+use sundial_model::Timestamp;
+use sundial_model::event::Event;
+use sundial_runtime::Clients;
+use sundial_store::{NextOccurrence, StoredJob};
+
+/// Sets when a job is due: strictly after now and after its newest recorded occurrence.
+pub(crate) fn set_next(job: &mut StoredJob, now: Timestamp) {
+    let after = job.last_nominal.map_or(now, |last| last.max(now));
+    let schedule = job.definition.schedule.as_ref();
+    // A stored schedule has been compiled before.
+    let compiled = schedule.and_then(|schedule| CompiledSchedule::compile(schedule.specification()).ok());
+    let next = compiled.and_then(|compiled| compiled.next_occurrence(job.uuid, after));
+    job.next = next.map(|next| NextOccurrence { nominal: next.nominal, effective: next.effective });
+}
+
+/// Wakes the evaluator when the job is due before the next tick of the timer can be relied on.
+pub(crate) async fn announce(clients: &Clients, job: &StoredJob, now: Timestamp) {
+    if job.wake_at().is_some_and(|wake_at| wake_at.since(now) < LOOK_AHEAD) {
+        clients.bus.put(&[Event::ScheduleChanged]).await;
+    }
+}

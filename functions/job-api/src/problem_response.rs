@@ -1,0 +1,101 @@
+//! Problems become answers here, last: RFC 9457 with a correlation id.
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode};
+use problem_details::{JsonProblemDetails, ProblemDetails};
+use serde::Serialize;
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_model::{FieldError, InvalidFields};
+use sundial_store::StoreError;
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// What a handler answers when something is wrong.
+#[derive(Debug)]
+pub(crate) struct ApiProblem(Problem);
+
+impl From<Problem> for ApiProblem {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<InvalidFields> for ApiProblem {
+    fn from(errors: InvalidFields) -> Self {
+        Self(errors.into())
+    }
+}
+
+impl ApiProblem {
+    /// Something went wrong on our side: the client is told that, the log is told what.
+    pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self(Problem::new(ProblemCode::InternalServerError, "the request could not be carried out"))
+    }
+}
+
+impl From<StoreError> for ApiProblem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => {
+                Self(Problem::new(ProblemCode::Conflict, "it is being changed by someone else; try again"))
+            }
+            StoreError::Unavailable(message) => {
+                tracing::warn!(error = message, "the table is not available");
+                Self(Problem::new(ProblemCode::Unavailable, "the storage is not available at the moment; try again"))
+            }
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl IntoResponse for ApiProblem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self.0);
+        response
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Extensions {
+    code: &'static str,
+    correlation_id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+const CORRELATION_HEADER: &str = "x-correlation-id";
+
+/// Gives each request its correlation id, and each problem its document.
+pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
+    let correlation_id = Uuid::now_v7().to_string();
+    let span = tracing::info_span!("request", %correlation_id, method = %request.method(), path = request.uri().path());
+    let mut response = next.run(request).instrument(span).await;
+    if let Some(Problem { code, detail, errors: InvalidFields(errors) }) = response.extensions_mut().remove() {
+        let extensions = Extensions { code: code.code(), correlation_id: correlation_id.clone(), errors };
+        let details = ProblemDetails::from_status_code(response.status())
+            .with_title(code.title())
+            .with_detail(detail)
+            .with_extensions(extensions);
+        let details = match format!("/problems/{}", code.code()).parse::<http::Uri>() {
+            Ok(problem_type) => details.with_type(problem_type),
+            Err(_) => details,
+        };
+        let headers = std::mem::take(response.headers_mut());
+        response = JsonProblemDetails::from(details).into_response();
+        for (name, value) in &headers {
+            if name == http::header::ALLOW || name == http::header::RETRY_AFTER {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+    }
+    if let Ok(value) = HeaderValue::from_str(&correlation_id) {
+        response.headers_mut().insert(CORRELATION_HEADER, value);
+    }
+    response
+}

@@ -1,0 +1,51 @@
+//! Every URL on one page.
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post, put};
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_runtime::Clients;
+
+use crate::authentication::authenticate;
+use crate::problem_response::{ApiProblem, render_problems};
+use crate::routes::{job_actions, job_runs, jobs, payloads, projects};
+
+/// The API.
+pub fn router(clients: Clients) -> Router {
+    let project = "/projects/{project}";
+    let job = "/projects/{project}/jobs/{job}";
+    let run = "/projects/{project}/jobs/{job}/runs/{run}";
+    let workspace = Router::new()
+        .route("/projects", get(projects::list))
+        .route(project, put(projects::put).get(projects::get).delete(projects::delete))
+        .route(&format!("{project}/jobs"), post(jobs::create).get(jobs::list))
+        .route(&format!("{project}/runs"), get(job_runs::list_of_project))
+        .route(job, get(jobs::get).put(jobs::update).delete(jobs::delete))
+        .route(&format!("{job}/pause"), post(job_actions::pause))
+        .route(&format!("{job}/resume"), post(job_actions::resume))
+        .route(&format!("{job}/trigger"), post(job_actions::trigger))
+        .route(&format!("{job}/payload"), get(jobs::list_payload))
+        .route(&format!("{job}/runs"), get(job_runs::list_of_job))
+        .route(run, get(job_runs::get))
+        .route(&format!("{run}/terminate"), post(job_runs::terminate))
+        .route(&format!("{run}/payloads"), get(payloads::list))
+        .route(&format!("{run}/payloads/{{index}}"), get(payloads::get))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(clients.clone(), authenticate));
+    Router::new()
+        .route("/healthz", get(|| async { "ok" }))
+        .nest("/v1/workspaces/{workspace}", workspace)
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(render_problems))
+        .with_state(clients)
+}
+
+async fn unknown_route() -> ApiProblem {
+    Problem::not_found("such route").into()
+}
+
+async fn method_not_allowed() -> ApiProblem {
+    Problem::new(ProblemCode::MethodNotAllowed, "the route does not have this method").into()
+}

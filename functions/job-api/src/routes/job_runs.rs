@@ -1,0 +1,71 @@
+//! Job runs: list, get, terminate.
+
+use axum::Json as JsonAnswer;
+use axum::extract::State;
+use serde::Serialize;
+use sundial_model::job_run::{JobRun, JobRunStatus};
+use sundial_model::problem::Problem;
+use sundial_runtime::{Clients, clock};
+use sundial_store::JobRunPage;
+
+use super::{FoundJob, FoundProject, FoundRun};
+use crate::body::{OptionalJson, Page};
+use crate::cursor::ListQuery;
+use crate::problem_response::ApiProblem;
+
+/// The runs of a job, newest first.
+pub(crate) async fn list_of_job(
+    State(clients): State<Clients>,
+    FoundJob { job, .. }: FoundJob,
+    query: ListQuery,
+) -> Result<JsonAnswer<Page<ListedJobRun>>, ApiProblem> {
+    let status = query.status(&JobRunStatus::ALL)?;
+    let page = clients.store.job_runs(job.uuid, query.after.as_deref(), status, query.limit).await?;
+    Ok(JsonAnswer(answer(&query, page)))
+}
+
+/// The runs of all jobs of a project, newest first.
+pub(crate) async fn list_of_project(
+    State(clients): State<Clients>,
+    FoundProject(project): FoundProject,
+    query: ListQuery,
+) -> Result<JsonAnswer<Page<ListedJobRun>>, ApiProblem> {
+    let status = query.status(&JobRunStatus::ALL)?;
+    let page = clients.store.project_runs(project.id, query.after.as_deref(), status, query.limit).await?;
+    Ok(JsonAnswer(answer(&query, page)))
+}
+
+/// A job run in a list.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(crate) struct ListedJobRun(JobRun);
+
+fn answer(query: &ListQuery, page: JobRunPage) -> Page<ListedJobRun> {
+    let now = clock::now();
+    let runs = page.runs.iter().map(|run| ListedJobRun(run.answer(now))).collect();
+    // A run's place in the list is when it was recorded, and its id.
+    let cursor_after = |ListedJobRun(run): &ListedJobRun| query.cursor(&format!("{}#{}", run.created_at, run.id));
+    Page::filled(runs, cursor_after, page.next_before.map(|before| query.cursor(&before)))
+}
+
+/// One job run.
+pub(crate) async fn get(FoundRun(partition): FoundRun) -> JsonAnswer<JobRun> {
+    JsonAnswer(partition.answer(clock::now()))
+}
+
+/// Ends a job run; one that has ended stays as it is.
+pub(crate) async fn terminate(
+    State(clients): State<Clients>,
+    FoundRun(found): FoundRun,
+    body: OptionalJson,
+) -> Result<JsonAnswer<JobRun>, ApiProblem> {
+    let TerminateBody {} = body.read()?;
+    let now = clock::now();
+    let ended = clients.store.terminate_job_run(found.run.id, now).await?;
+    let ended = ended.ok_or_else(|| Problem::not_found(format!("job run {}", found.run.id)))?;
+    Ok(JsonAnswer(ended.answer(now)))
+}
+
+#[derive(Debug, Default, deserr::Deserr)]
+#[deserr(error = sundial_model::InvalidFields, deny_unknown_fields)]
+struct TerminateBody {}

@@ -1,0 +1,154 @@
+//! Jobs: create, list, get, update, delete.
+
+use axum::Json as JsonAnswer;
+use axum::extract::State;
+use futures::future::try_join_all;
+use http::StatusCode;
+use sundial_model::job::{Job, JobInput};
+use sundial_model::payload::IndexedPayload;
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_model::secret::{HasSecrets, SecretValues};
+use sundial_model::{InvalidFields, JobUuid};
+use sundial_runtime::{Clients, clock};
+use sundial_store::{StoreError, StoredJob};
+
+use super::{FoundJob, FoundProject};
+use crate::body::{Json, PAGE_BYTES_MAX, Page};
+use crate::check_job::{check_job_update, check_new_job};
+use crate::cursor::ListQuery;
+use crate::due::{announce, set_next};
+use crate::problem_response::ApiProblem;
+
+/// A job in a list carries so many payloads at most.
+const LISTED_PAYLOADS_MAX: usize = 10;
+/// And so many bytes of them.
+const LISTED_PAYLOAD_BYTES_MAX: usize = 100_000;
+
+/// Creates a job.
+pub(crate) async fn create(
+    State(clients): State<Clients>,
+    FoundProject(project): FoundProject,
+    Json(document): Json,
+) -> Result<(StatusCode, JsonAnswer<Job>), ApiProblem> {
+    let now = clock::now();
+    let mut input = check_new_job(document)?;
+    let state = input.state.take().unwrap_or_default();
+    let Some(id) = input.id.take() else { return Err(InvalidFields::one("/id", "is required").into()) };
+    let (mut definition, payloads) = input.into_definition();
+    definition.keep_redacted(&SecretValues::default())?;
+    let secrets = definition.secret_values();
+    let mut job = StoredJob::new(&project, JobUuid::new(), id.clone(), definition, state, now);
+    set_next(&mut job, now);
+    let payloads = payloads.unwrap_or_default();
+    let created = clients.store.create_job(&project, job, payloads, &secrets, now).await?;
+    let Some(job) = created else {
+        return Err(Problem::new(ProblemCode::Conflict, format!("there is a job {id} already")).into());
+    };
+    announce(&clients, &job, now).await;
+    Ok((StatusCode::CREATED, JsonAnswer(whole(&clients, &job).await?)))
+}
+
+/// One job, with as many of its payloads as an answer holds.
+pub(crate) async fn get(
+    State(clients): State<Clients>,
+    FoundJob { job, .. }: FoundJob,
+) -> Result<JsonAnswer<Job>, ApiProblem> {
+    Ok(JsonAnswer(whole(&clients, &job).await?))
+}
+
+/// A job as it is answered, with as many of its payloads as an answer holds.
+pub(crate) async fn whole(clients: &Clients, job: &StoredJob) -> Result<Job, StoreError> {
+    answer(clients, job, job.payload_count() as usize, PAGE_BYTES_MAX).await
+}
+
+async fn answer(clients: &Clients, job: &StoredJob, count: usize, bytes: usize) -> Result<Job, StoreError> {
+    let payloads = clients.store.payloads_within(&job.parts, 0, count, bytes).await?;
+    Ok(job.answer(payloads.into_iter().map(|indexed| indexed.payload).collect()))
+}
+
+/// The jobs of a project, by id.
+pub(crate) async fn list(
+    State(clients): State<Clients>,
+    FoundProject(project): FoundProject,
+    query: ListQuery,
+) -> Result<JsonAnswer<Page<Job>>, ApiProblem> {
+    /// Payloads are read for so many jobs at once.
+    const AT_ONCE: usize = 10;
+    let tag = query.tag()?;
+    let page = clients.store.jobs(project.id, query.after.as_deref(), query.limit).await?;
+    let has_tag = |job: &&StoredJob| {
+        tag.is_none_or(|(key, value)| job.definition.tags.get(key).is_some_and(|stored| stored == value))
+    };
+    let wanted: Vec<_> = page.jobs.iter().filter(has_tag).collect();
+    let mut jobs = Vec::with_capacity(wanted.len());
+    for some in wanted.chunks(AT_ONCE) {
+        let answers = some.iter().map(|job| answer(&clients, job, LISTED_PAYLOADS_MAX, LISTED_PAYLOAD_BYTES_MAX));
+        jobs.extend(try_join_all(answers).await?);
+    }
+    let more = page.next_after.map(|id| query.cursor(&id));
+    Ok(JsonAnswer(Page::filled(jobs, |job| query.cursor(job.id.as_str()), more)))
+}
+
+/// Replaces a job; its payloads only when they are sent.
+pub(crate) async fn update(
+    State(clients): State<Clients>,
+    FoundJob { job, .. }: FoundJob,
+    Json(document): Json,
+) -> Result<JsonAnswer<Job>, ApiProblem> {
+    let input = check_job_update(document, &job.id)?;
+    let mut current = job;
+    loop {
+        match replace(&clients, &current, input.clone()).await {
+            // A run of it started or ended meanwhile, or someone else changed it: the last one wins.
+            Err(ReplaceError::Store(StoreError::Conflict)) => {
+                let again = clients.store.job(current.project_id, &current.id).await?;
+                current = again.ok_or_else(|| Problem::not_found(format!("job {}", current.id)))?;
+            }
+            Err(ReplaceError::Store(error)) => return Err(error.into()),
+            Err(ReplaceError::Fields(errors)) => return Err(errors.into()),
+            Ok(job) => {
+                announce(&clients, &job, clock::now()).await;
+                return Ok(JsonAnswer(whole(&clients, &job).await?));
+            }
+        }
+    }
+}
+
+enum ReplaceError {
+    Store(StoreError),
+    Fields(InvalidFields),
+}
+
+async fn replace(clients: &Clients, job: &StoredJob, input: JobInput) -> Result<StoredJob, ReplaceError> {
+    let now = clock::now();
+    let (mut definition, payloads) = input.into_definition();
+    let stored = clients.store.secret_values(job.secrets).await.map_err(ReplaceError::Store)?;
+    definition.keep_redacted(&stored).map_err(ReplaceError::Fields)?;
+    let secrets = definition.secret_values();
+    let mut changed = job.clone();
+    changed.definition = definition;
+    set_next(&mut changed, now);
+    clients.store.update_job(job, changed, payloads, &secrets, now).await.map_err(ReplaceError::Store)
+}
+
+/// Deletes a job; an active run is ended.
+pub(crate) async fn delete(
+    State(clients): State<Clients>,
+    FoundJob { job, .. }: FoundJob,
+) -> Result<StatusCode, ApiProblem> {
+    clients.store.delete_job(&job, clock::now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The payloads of a job, page by page.
+pub(crate) async fn list_payload(
+    State(clients): State<Clients>,
+    FoundJob { job, .. }: FoundJob,
+    query: ListQuery,
+) -> Result<JsonAnswer<Page<IndexedPayload>>, ApiProblem> {
+    let first = query.after.as_ref().and_then(|after| after.parse::<u32>().ok()).map_or(0, |after| after + 1);
+    let payloads = clients.store.payloads_within(&job.parts, first, query.limit, PAGE_BYTES_MAX).await?;
+    let last = payloads.last().map(|payload| payload.index);
+    let more = last.filter(|last| last + 1 < job.payload_count()).map(|last| query.cursor(&last.to_string()));
+    Ok(JsonAnswer(Page::filled(payloads, |payload| query.cursor(&payload.index.to_string()), more)))
+}

@@ -1,0 +1,86 @@
+//! The handlers, a file for each resource, and how they find what a path names.
+
+pub(crate) mod job_actions;
+pub(crate) mod job_runs;
+pub(crate) mod jobs;
+pub(crate) mod payloads;
+pub(crate) mod projects;
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+use sundial_model::problem::Problem;
+use sundial_model::{JobRunId, ProjectName, WorkspaceId};
+use sundial_runtime::Clients;
+use sundial_store::{ApiKey, RunPartition, StoredJob, StoredProject};
+
+use crate::problem_response::ApiProblem;
+
+/// The workspace of the caller's key, which the path names.
+pub(crate) struct Workspace {
+    pub(crate) id: WorkspaceId,
+    pub(crate) key_id: String,
+}
+
+/// The project that a path names; it is there.
+pub(crate) struct FoundProject(pub(crate) StoredProject);
+
+/// The job that a path names; it is there.
+pub(crate) struct FoundJob {
+    pub(crate) project: StoredProject,
+    pub(crate) job: StoredJob,
+}
+
+/// The job run that a path names; it is there, and it is that job's.
+pub(crate) struct FoundRun(pub(crate) RunPartition);
+
+/// A parameter of the path; what cannot be read names nothing that is there.
+async fn parameter<T: FromStr>(parts: &mut Parts, name: &str) -> Result<T, ApiProblem> {
+    let Path(parameters) = Path::<HashMap<String, String>>::from_request_parts(parts, &())
+        .await
+        .map_err(|_| Problem::not_found("such route"))?;
+    let value = parameters.get(name).and_then(|text| text.parse().ok());
+    value.ok_or_else(|| Problem::not_found(format!("such {name}")).into())
+}
+
+impl<S: Sync> FromRequestParts<S> for Workspace {
+    type Rejection = ApiProblem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiProblem> {
+        let key = parts.extensions.get::<ApiKey>().cloned().ok_or_else(|| Problem::not_found("such workspace"))?;
+        Ok(Self { id: key.workspace_id, key_id: key.key_id })
+    }
+}
+
+impl FromRequestParts<Clients> for FoundProject {
+    type Rejection = ApiProblem;
+    async fn from_request_parts(parts: &mut Parts, clients: &Clients) -> Result<Self, ApiProblem> {
+        let workspace = Workspace::from_request_parts(parts, clients).await?;
+        let name: ProjectName = parameter(parts, "project").await?;
+        let project = clients.store.project(workspace.id, &name).await?;
+        project.map(Self).ok_or_else(|| Problem::not_found(format!("project {name}")).into())
+    }
+}
+
+impl FromRequestParts<Clients> for FoundJob {
+    type Rejection = ApiProblem;
+    async fn from_request_parts(parts: &mut Parts, clients: &Clients) -> Result<Self, ApiProblem> {
+        let FoundProject(project) = FoundProject::from_request_parts(parts, clients).await?;
+        let id = parameter(parts, "job").await?;
+        match clients.store.job(project.id, &id).await? {
+            Some(job) => Ok(Self { project, job }),
+            None => Err(Problem::not_found(format!("job {id}")).into()),
+        }
+    }
+}
+
+impl FromRequestParts<Clients> for FoundRun {
+    type Rejection = ApiProblem;
+    async fn from_request_parts(parts: &mut Parts, clients: &Clients) -> Result<Self, ApiProblem> {
+        let FoundJob { job, .. } = FoundJob::from_request_parts(parts, clients).await?;
+        let id: JobRunId = parameter(parts, "run").await?;
+        let run = clients.store.run_partition(id).await?.filter(|found| found.run.job_uuid == job.uuid);
+        run.map(Self).ok_or_else(|| Problem::not_found(format!("job run {id}")).into())
+    }
+}

@@ -1,0 +1,131 @@
+//! Projects.
+
+use axum::Json as JsonAnswer;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_model::project::{Project, ProjectInput};
+use sundial_model::secret::{HasSecrets, SecretValues};
+use sundial_model::target::Target;
+use sundial_model::{InvalidFields, ProjectName};
+use sundial_outbound::signature::new_secret;
+use sundial_runtime::{Clients, clock};
+use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
+use sundial_store::{StoreError, StoredProject};
+
+use super::{FoundProject, Workspace};
+use crate::body::{Json, Page};
+use crate::cursor::ListQuery;
+use crate::problem_response::ApiProblem;
+
+/// A project, and its secrets when it was just created.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProjectAnswer {
+    #[serde(flatten)]
+    project: Project,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signing_secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_secret: Option<String>,
+}
+
+/// Creates a project, or gives it another target.
+pub(crate) async fn put(
+    State(clients): State<Clients>,
+    workspace: Workspace,
+    Path(parameters): Path<HashMap<String, String>>,
+    Json(document): Json,
+) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
+    let name = parameters.get("project").map(String::as_str).unwrap_or_default();
+    let name: Result<ProjectName, String> = name.parse();
+    let input = InvalidFields::read::<ProjectInput>(document);
+    let (name, input) = match (name, input) {
+        (Ok(name), Ok(input)) => (name, input),
+        (name, input) => {
+            let mut errors = input.err().unwrap_or_default();
+            if let Err(message) = name {
+                errors.push("/name", message);
+            }
+            return Err(errors.into());
+        }
+    };
+    match clients.store.project(workspace.id, &name).await? {
+        Some(project) => update(&clients, &project, input.target).await,
+        None => create(&clients, &workspace, name, input.target).await,
+    }
+}
+
+async fn create(
+    clients: &Clients,
+    workspace: &Workspace,
+    name: ProjectName,
+    mut target: Target,
+) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
+    target.keep_redacted(&SecretValues::default())?;
+    let (signing, webhook) = (new_secret(), new_secret());
+    let mut values = target.secret_values().expose().clone();
+    values.insert(SIGNING_SECRET.to_owned(), signing.clone());
+    values.insert(WEBHOOK_SECRET.to_owned(), webhook.clone());
+    let values = SecretValues::from_stored(values);
+    let project = clients.store.create_project(workspace.id, name, target, &values, clock::now()).await?;
+    let answer =
+        ProjectAnswer { project: project.answer(), signing_secret: Some(signing), webhook_secret: Some(webhook) };
+    Ok((StatusCode::CREATED, JsonAnswer(answer)))
+}
+
+async fn update(
+    clients: &Clients,
+    project: &StoredProject,
+    mut target: Target,
+) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
+    let stored = clients.store.secret_values(Some(project.secrets)).await?;
+    target.keep_redacted(&stored)?;
+    let mut values: BTreeMap<String, String> = target.secret_values().expose().clone();
+    for own in [SIGNING_SECRET, WEBHOOK_SECRET] {
+        if let Some(secret) = stored.expose().get(own) {
+            values.insert(own.to_owned(), secret.clone());
+        }
+    }
+    let values = SecretValues::from_stored(values);
+    let project = clients.store.update_project(project, target, &values, clock::now()).await?;
+    Ok((StatusCode::OK, JsonAnswer(answer(&project))))
+}
+
+fn answer(project: &StoredProject) -> ProjectAnswer {
+    ProjectAnswer { project: project.answer(), signing_secret: None, webhook_secret: None }
+}
+
+/// One project.
+pub(crate) async fn get(FoundProject(project): FoundProject) -> JsonAnswer<ProjectAnswer> {
+    JsonAnswer(answer(&project))
+}
+
+/// The projects of the workspace, by name.
+pub(crate) async fn list(
+    State(clients): State<Clients>,
+    workspace: Workspace,
+    query: ListQuery,
+) -> Result<JsonAnswer<Page<Value>>, ApiProblem> {
+    let projects = clients.store.projects(workspace.id, query.after.as_deref(), query.limit).await?;
+    let more = (projects.len() == query.limit).then(|| projects.last().map(|last| query.cursor(last.name.as_str())));
+    let items = projects.iter().filter_map(|project| serde_json::to_value(answer(project)).ok()).collect();
+    let cursor_after = |item: &Value| query.cursor(item["name"].as_str().unwrap_or_default());
+    Ok(JsonAnswer(Page::filled(items, cursor_after, more.flatten())))
+}
+
+/// Deletes a project that has no jobs.
+pub(crate) async fn delete(
+    State(clients): State<Clients>,
+    FoundProject(project): FoundProject,
+) -> Result<StatusCode, ApiProblem> {
+    match clients.store.delete_project(&project, clock::now()).await {
+        Ok(true) => Ok(StatusCode::NO_CONTENT),
+        Ok(false) => Err(Problem::new(ProblemCode::ProjectNotEmpty, "delete its jobs first").into()),
+        Err(StoreError::Conflict) => Err(Problem::new(ProblemCode::Conflict, "it is being changed; try again").into()),
+        Err(error) => Err(error.into()),
+    }
+}

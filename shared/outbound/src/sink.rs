@@ -1,0 +1,289 @@
+//! Deliveries to sinks: the body, and the way there.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
+use aws_sdk_s3::presigning::PresigningConfig;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sundial_engine::attempt::CallResult;
+use sundial_engine::sink_delivery::DeliveryFailure;
+use sundial_model::payload::{ApiName, Parameters};
+use sundial_model::run::RunError;
+use sundial_model::sink::Sink;
+use sundial_model::{JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, WorkspaceId};
+
+use crate::client::{OutboundClient, OutboundRequest, add_headers};
+use crate::signature::sign;
+
+/// A sink that has not answered after this long has not taken the delivery.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// So much of a sink's answer is kept.
+const ANSWER_BYTES_KEPT: usize = 1024;
+/// An answer that goes on longer than this is a failure.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// A run's end, to be delivered.
+#[derive(Clone, Debug)]
+pub struct Delivery<'a> {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The project's id.
+    pub project_id: ProjectId,
+    /// The project's name.
+    pub project_name: &'a ProjectName,
+    /// The job.
+    pub job_id: &'a JobId,
+    /// The job run.
+    pub job_run_id: JobRunId,
+    /// From 1.
+    pub generation: u32,
+    /// The payload's index.
+    pub payload_index: u32,
+    /// Which API was called.
+    pub api_name: &'a ApiName,
+    /// With what.
+    pub parameters: Option<&'a Parameters>,
+    /// What came of it.
+    pub outcome: DeliveredOutcome<'a>,
+}
+
+/// What came of a run.
+#[derive(Clone, Copy, Debug)]
+pub enum DeliveredOutcome<'a> {
+    /// Its result.
+    Succeeded(&'a RawValue),
+    /// Its error, and whether its attempts ran out.
+    Failed(&'a RunError, bool),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    api_info: ApiInfo<'a>,
+    workspace_id: WorkspaceId,
+    project: ProjectReference<'a>,
+    project_job: Reference<&'a JobId>,
+    project_job_run: Reference<JobRunId>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ApiInfo<'a> {
+    name: &'a ApiName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<&'a Parameters>,
+    run_id: RunId,
+    result: RunResult<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "status", rename_all = "lowercase", rename_all_fields = "camelCase")]
+enum RunResult<'a> {
+    Completed { result: &'a RawValue, status_code: u16 },
+    Failed { error: &'a str, message: &'a str, status_code: u16 },
+}
+
+#[derive(Serialize)]
+struct ProjectReference<'a> {
+    id: ProjectId,
+    name: &'a ProjectName,
+}
+
+#[derive(Serialize)]
+struct Reference<T> {
+    id: T,
+}
+
+impl Delivery<'_> {
+    fn run_id(&self) -> RunId {
+        RunId { job_run: self.job_run_id, payload_index: self.payload_index }
+    }
+
+    /// The body, the same for webhooks and objects.
+    fn body(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let result = match self.outcome {
+            DeliveredOutcome::Succeeded(result) => RunResult::Completed { result, status_code: 200 },
+            DeliveredOutcome::Failed(error, attempts_ran_out) => RunResult::Failed {
+                error: if attempts_ran_out { "all-attempts-failed" } else { &error.code },
+                message: &error.message,
+                status_code: match (error.status_code, error.code.as_str()) {
+                    (Some(status), _) => status,
+                    (None, "timeout") => 504,
+                    (None, _) => 502,
+                },
+            },
+        };
+        serde_json::to_vec(&Body {
+            api_info: ApiInfo { name: self.api_name, parameters: self.parameters, run_id: self.run_id(), result },
+            workspace_id: self.workspace_id,
+            project: ProjectReference { id: self.project_id, name: self.project_name },
+            project_job: Reference { id: self.job_id },
+            project_job_run: Reference { id: self.job_run_id },
+        })
+    }
+
+    /// The object's key: the same however often it is written.
+    fn object_key(&self, prefix: &str) -> String {
+        format!("{prefix}{}/{}/{:08}.json", self.job_id, self.job_run_id, self.payload_index)
+    }
+}
+
+/// How a try to deliver ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryOutcome {
+    /// What went wrong; it was taken when absent.
+    pub failure: Option<DeliveryFailure>,
+    /// The HTTP status of the sink's answer.
+    pub status_code: Option<u16>,
+    /// How long it took.
+    pub duration: Duration,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+    /// The beginning of the answer, when it went wrong.
+    pub response: Option<String>,
+}
+
+impl OutboundClient {
+    /// Tries to deliver a run's end to a sink that has its secrets in place.
+    pub async fn deliver(
+        &self,
+        sink: &Sink,
+        webhook_secret: &str,
+        delivery: &Delivery<'_>,
+        now: Timestamp,
+    ) -> DeliveryOutcome {
+        let begun = Instant::now();
+        let request = match self.delivery_request(sink, webhook_secret, delivery, now).await {
+            Ok(request) => request,
+            Err(message) => return outcome(CallResult::ConnectionError(message), begun.elapsed()),
+        };
+        outcome(self.send(request).await, begun.elapsed())
+    }
+
+    async fn delivery_request(
+        &self,
+        sink: &Sink,
+        webhook_secret: &str,
+        delivery: &Delivery<'_>,
+        now: Timestamp,
+    ) -> Result<OutboundRequest, String> {
+        let body = delivery.body().map_err(|error| format!("the body cannot be written: {error}"))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (method, url) = match sink {
+            Sink::Webhook { url, headers: user_headers, .. } => {
+                add_headers(&mut headers, user_headers);
+                let message_id = format!("{}_{}", delivery.run_id(), delivery.generation);
+                sign(&mut headers, webhook_secret, &message_id, now, &body);
+                (Method::POST, url.as_str().to_owned())
+            }
+            Sink::S3 { prefix, .. } => {
+                let key = delivery.object_key(prefix.as_ref().map_or("", |prefix| prefix.as_str()));
+                (Method::PUT, presign_put(sink, &key, &mut headers).await?)
+            }
+        };
+        Ok(OutboundRequest {
+            method,
+            url,
+            headers,
+            body,
+            timeout: DELIVERY_TIMEOUT,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        })
+    }
+}
+
+/// The URL that puts an object. The SDK signs; the guarded client sends.
+async fn presign_put(sink: &Sink, key: &str, headers: &mut HeaderMap) -> Result<String, String> {
+    let Sink::S3 { bucket, region, access_key_id, secret_access_key, endpoint, force_path_style, .. } = sink else {
+        return Err("the sink is no bucket".to_owned());
+    };
+    let (Some(key_id), Some(secret)) = (access_key_id, secret_access_key) else {
+        return Err("the sink has no access key".to_owned());
+    };
+    let mut config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region.as_str().to_owned()))
+        .credentials_provider(Credentials::new(key_id, secret.expose(), None, None, "sink"))
+        .force_path_style(*force_path_style)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+    config.set_endpoint_url(endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()));
+    let config = config.build();
+    let expiry = PresigningConfig::expires_in(DELIVERY_TIMEOUT * 2).map_err(|error| error.to_string())?;
+    let request = aws_sdk_s3::Client::from_conf(config).put_object().bucket(bucket.as_str()).key(key);
+    let request = request.content_type("application/json").presigned(expiry).await;
+    let request = request.map_err(|error| format!("the request cannot be signed: {error}"))?;
+    for (name, value) in request.headers() {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    }
+    Ok(request.uri().to_owned())
+}
+
+fn outcome(result: CallResult, duration: Duration) -> DeliveryOutcome {
+    let delivered = DeliveryOutcome { failure: None, status_code: None, duration, error: None, response: None };
+    let (status_code, retry_after, error, body) = match result {
+        CallResult::Answer { status: status @ 200..=299, .. } | CallResult::TooLarge { status: status @ 200..=299 } => {
+            return DeliveryOutcome { status_code: Some(status), ..delivered };
+        }
+        CallResult::Answer { status, retry_after, body, .. } => {
+            (Some(status), retry_after, format!("the sink answered with status {status}"), body)
+        }
+        CallResult::TooLarge { status } => (Some(status), None, "the sink's answer does not end".to_owned(), Vec::new()),
+        CallResult::Timeout => (None, None, "the sink did not answer in time".to_owned(), Vec::new()),
+        CallResult::ConnectionError(message) | CallResult::BlockedAddress(message) => (None, None, message, Vec::new()),
+    };
+    let kept = &body[..body.len().min(ANSWER_BYTES_KEPT)];
+    DeliveryOutcome {
+        failure: Some(DeliveryFailure { status_code, retry_after }),
+        status_code,
+        error: Some(error),
+        response: (!kept.is_empty()).then(|| String::from_utf8_lossy(kept).into_owned()),
+        ..delivered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn body(outcome: DeliveredOutcome<'_>) -> Value {
+        let delivery = Delivery {
+            workspace_id: WorkspaceId::new(),
+            project_id: ProjectId::new(),
+            project_name: &"shop".parse().expect("a name"),
+            job_id: &"nightly".parse().expect("an id"),
+            job_run_id: JobRunId::new(),
+            generation: 1,
+            payload_index: 7,
+            api_name: &"prices/fetch".parse().expect("a name"),
+            parameters: None,
+            outcome,
+        };
+        assert!(delivery.object_key("a/").ends_with("/00000007.json"));
+        serde_json::from_slice(&delivery.body().expect("a body")).expect("JSON")
+    }
+
+    #[test]
+    fn bodies_say_what_came_of_the_run() {
+        let result = RawValue::from_string("{\"price\":1}".to_owned()).expect("JSON");
+        let completed = body(DeliveredOutcome::Succeeded(&result));
+        assert_eq!(
+            completed["apiInfo"]["result"],
+            json!({ "status": "completed", "result": { "price": 1 }, "statusCode": 200 })
+        );
+        assert_eq!((&completed["project"]["name"], &completed["projectJob"]["id"]), (&json!("shop"), &json!("nightly")));
+        let error = RunError { code: "timeout".into(), message: "late".into(), status_code: None };
+        for (ran_out, code) in [(true, "all-attempts-failed"), (false, "timeout")] {
+            assert_eq!(
+                body(DeliveredOutcome::Failed(&error, ran_out))["apiInfo"]["result"],
+                json!({ "status": "failed", "error": code, "message": "late", "statusCode": 504 })
+            );
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Calls to a project's target.
+
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+use serde::Serialize;
+use sundial_engine::attempt::{ANSWER_BYTES_MAX, CallResult};
+use sundial_model::payload::{ApiName, Parameters};
+use sundial_model::target::{Target, TargetFormat};
+use sundial_model::{JobId, JobRunId, ProjectId, RunId, Timestamp, WorkspaceId};
+use uuid::Uuid;
+
+use crate::client::{OutboundClient, OutboundRequest, add_headers};
+use crate::signature::sign;
+
+/// What a target is called with, around the parameters.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallContext {
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The project.
+    pub project_id: ProjectId,
+    /// The job.
+    pub job_id: JobId,
+    /// The job run.
+    pub job_run_id: JobRunId,
+    /// The run, which is also the idempotency key.
+    pub run_id: RunId,
+    /// The payload's index.
+    pub payload_index: u32,
+    /// From 1.
+    pub generation: u32,
+    /// From 1.
+    pub attempt: u32,
+    /// The nominal time of the job run's occurrence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_time: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    api: &'a ApiName,
+    parameters: Option<&'a Parameters>,
+    context: &'a CallContext,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct TargetCall<'a> {
+    /// Whom, with secrets in place.
+    pub target: &'a Target,
+    /// Signs the call.
+    pub signing_secret: &'a str,
+    /// Which API.
+    pub api_name: &'a ApiName,
+    /// With what.
+    pub parameters: Option<&'a Parameters>,
+    /// And what around it.
+    pub context: &'a CallContext,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl OutboundClient {
+    /// Calls a target.
+    pub async fn call_target(&self, call: TargetCall<'_>, now: Timestamp) -> CallResult {
+        let Target::Http { base_url, headers: user_headers, format } = call.target;
+        let body = match format {
+            TargetFormat::Envelope => {
+                let envelope = Envelope { api: call.api_name, parameters: call.parameters, context: call.context };
+                serde_json::to_vec(&envelope)
+            }
+            TargetFormat::Plain => match call.parameters {
+                Some(parameters) => serde_json::to_vec(parameters),
+                None => Ok(b"{}".to_vec()),
+            },
+        };
+        let Ok(body) = body else { return CallResult::ConnectionError("the request cannot be written".to_owned()) };
+        let mut headers = HeaderMap::new();
+        add_headers(&mut headers, user_headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let run_id = call.context.run_id.to_string();
+        for (name, value) in [("idempotency-key", run_id.clone()), ("traceparent", new_traceparent())] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+        let message_id = format!("{run_id}_{}_{}", call.context.generation, call.context.attempt);
+        sign(&mut headers, call.signing_secret, &message_id, now, &body);
+        let request = OutboundRequest {
+            method: Method::POST,
+            url: base_url.join(call.api_name.as_str()),
+            headers,
+            body,
+            timeout: call.timeout,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        };
+        self.send(request).await
+    }
+}
+
+/// A new trace, W3C Trace Context.
+fn new_traceparent() -> String {
+    let (trace, span) = (Uuid::new_v4().simple().to_string(), Uuid::new_v4().simple().to_string());
+    format!("00-{trace}-{}-01", &span[..16])
+}

@@ -1,0 +1,86 @@
+//! The clients of a function: built once, at cold start, and lent to each call.
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use sundial_outbound::{AddressGuard, OutboundClient, ResultsBucket};
+use sundial_store::{Store, Table};
+
+use crate::bus::EventBus;
+use crate::settings::Settings;
+
+/// Everything that a function reaches the world through.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The settings they were made from.
+    pub settings: Settings,
+    /// The table.
+    pub store: Store,
+    /// The bus.
+    pub bus: EventBus,
+    /// The results bucket.
+    pub results: ResultsBucket,
+    /// Targets and sinks.
+    pub outbound: OutboundClient,
+}
+
+/// A client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the client for outbound calls: {0}")]
+pub struct ClientsError(String);
+
+/// The configuration of the SDK: region and credentials from the environment, and the HTTP client.
+pub async fn sdk_configuration() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).load().await
+}
+
+/// The SDK's HTTP client: HTTP/1 and TLS by rustls with `ring`.
+pub fn http_client() -> aws_sdk_dynamodb::config::SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+impl Clients {
+    /// The clients of a function in AWS.
+    ///
+    /// # Errors
+    /// When the TLS configuration of this machine cannot be read.
+    pub async fn new(settings: Settings) -> Result<Self, ClientsError> {
+        Self::from_configuration(settings, &sdk_configuration().await)
+    }
+
+    /// The clients over a given configuration of the SDK.
+    ///
+    /// # Errors
+    /// As [`Clients::new`].
+    pub fn from_configuration(settings: Settings, configuration: &SdkConfig) -> Result<Self, ClientsError> {
+        // An own endpoint is an emulator's, which has its buckets in the path.
+        let s3 = aws_sdk_s3::config::Builder::from(configuration)
+            .force_path_style(configuration.endpoint_url().is_some())
+            .build();
+        Self::assemble(
+            settings,
+            aws_sdk_dynamodb::Client::new(configuration),
+            aws_sdk_s3::Client::from_conf(s3),
+            aws_sdk_eventbridge::Client::new(configuration),
+        )
+    }
+
+    /// The clients over given clients of the SDK.
+    ///
+    /// # Errors
+    /// As [`Clients::new`].
+    pub fn assemble(
+        settings: Settings,
+        dynamodb: aws_sdk_dynamodb::Client,
+        s3: aws_sdk_s3::Client,
+        eventbridge: aws_sdk_eventbridge::Client,
+    ) -> Result<Self, ClientsError> {
+        let guard = AddressGuard::allowing(settings.allowed_cidrs.clone());
+        Ok(Self {
+            store: Store::new(Table::new(dynamodb, &settings.table), settings.retention),
+            bus: EventBus::new(eventbridge, &settings.bus),
+            results: ResultsBucket::new(s3, &settings.results_bucket),
+            outbound: OutboundClient::new(guard).map_err(|error| ClientsError(error.to_string()))?,
+            settings,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The settings of a deployment, read from the environment in this one place.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// The settings that all functions share.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `SUNDIAL_TABLE`: the DynamoDB table.
+    pub table: String,
+    /// `SUNDIAL_BUS`: the EventBridge bus.
+    pub bus: String,
+    /// `SUNDIAL_RESULTS_BUCKET`: the S3 bucket for large results.
+    pub results_bucket: String,
+    /// `SUNDIAL_RETENTION_DAYS`: how long history stays, 1 to 3650, default 90.
+    pub retention: Duration,
+    /// `SUNDIAL_LEASE_SECONDS`: how long a worker's lease lasts, 2 to 300, default 45.
+    pub lease: Duration,
+    /// `SUNDIAL_ALLOWED_CIDRS`: ranges that may be called though they are not public, comma separated.
+    pub allowed_cidrs: Vec<IpNet>,
+}
+
+/// A variable of the environment is missing or wrong.
+#[derive(Debug, thiserror::Error)]
+#[error("environment variable {variable} {problem}")]
+pub struct SettingsError {
+    variable: &'static str,
+    problem: String,
+}
+
+impl Settings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Names the first variable that is missing or wrong.
+    pub fn from_environment() -> Result<Self, SettingsError> {
+        Self::from_variables(|variable| std::env::var(variable).ok())
+    }
+
+    fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Result<Self, SettingsError> {
+        let required = |variable| {
+            let value = read(variable).filter(|value| !value.is_empty());
+            value.ok_or_else(|| SettingsError { variable, problem: "must be set".to_owned() })
+        };
+        let number = |variable, default: u64, from: u64, to: u64| match read(variable).filter(|value| !value.is_empty()) {
+            None => Ok(default),
+            Some(text) => match text.parse() {
+                Ok(number) if (from..=to).contains(&number) => Ok(number),
+                _ => Err(SettingsError {
+                    variable,
+                    problem: format!("must be a whole number from {from} to {to}, not {text:?}"),
+                }),
+            },
+        };
+        Ok(Self {
+            table: required("SUNDIAL_TABLE")?,
+            bus: required("SUNDIAL_BUS")?,
+            results_bucket: required("SUNDIAL_RESULTS_BUCKET")?,
+            retention: Duration::from_secs(number("SUNDIAL_RETENTION_DAYS", 90, 1, 3650)? * 24 * 60 * 60),
+            lease: Duration::from_secs(number("SUNDIAL_LEASE_SECONDS", 45, 2, 300)?),
+            allowed_cidrs: cidrs("SUNDIAL_ALLOWED_CIDRS", &read("SUNDIAL_ALLOWED_CIDRS").unwrap_or_default())?,
+        })
+    }
+}
+
+fn cidrs(variable: &'static str, text: &str) -> Result<Vec<IpNet>, SettingsError> {
+    let ranges = text.split(',').map(str::trim).filter(|range| !range.is_empty());
+    let parse = |range: &str| {
+        range.parse().map_err(|_| SettingsError {
+            variable,
+            problem: format!("must be ranges such as 10.0.0.0/8, separated by commas; {range:?} is none"),
+        })
+    };
+    ranges.map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(changed: &'static str, value: &'static str) -> Result<Settings, SettingsError> {
+        Settings::from_variables(|variable| {
+            if variable == changed {
+                return Some(value.to_owned());
+            }
+            matches!(variable, "SUNDIAL_TABLE" | "SUNDIAL_BUS" | "SUNDIAL_RESULTS_BUCKET").then(|| "x".to_owned())
+        })
+    }
+
+    #[test]
+    fn defaults_and_values() {
+        let settings = read("SUNDIAL_ALLOWED_CIDRS", "127.0.0.0/8, ::1/128").expect("settings");
+        assert_eq!((settings.lease, settings.allowed_cidrs.len()), (Duration::from_secs(45), 2));
+    }
+
+    #[test]
+    fn errors_name_the_variable() {
+        for (variable, value) in [
+            ("SUNDIAL_TABLE", ""),
+            ("SUNDIAL_RETENTION_DAYS", "0"),
+            ("SUNDIAL_LEASE_SECONDS", "soon"),
+            ("SUNDIAL_ALLOWED_CIDRS", "10.0.0.0"),
+        ] {
+            let error = read(variable, value).expect_err("a bad value").to_string();
+            assert!(error.contains(variable) || value == "10.0.0.0", "{error}");
+        }
+    }
+}
