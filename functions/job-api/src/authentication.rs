@@ -3,10 +3,10 @@
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::collections::HashMap;
 use sundial_model::WorkspaceId;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
-use std::collections::HashMap;
 
 use crate::problem_response::ApiProblem;
 

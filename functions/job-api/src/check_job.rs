@@ -25,7 +25,10 @@ pub(crate) fn check_new_job(document: Value) -> Result<JobInput, InvalidFields> 
 pub(crate) fn check_job_update(document: Value, id: &JobId) -> Result<JobInput, InvalidFields> {
     let mut errors = InvalidFields::default();
     if document.get("payloadTruncated") == Some(&Value::Bool(true)) {
-        errors.push("/payloadTruncated", "the document holds only a part of the payloads; leave out payload to keep them");
+        errors.push(
+            "/payloadTruncated",
+            "the document holds only a part of the payloads; leave out payload to keep them",
+        );
     }
     if document.get("id").and_then(Value::as_str).is_some_and(|given| given != id.as_str()) {
         errors.push("/id", format!("must be that of the path, {id}"));

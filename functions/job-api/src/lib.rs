@@ -13,10 +13,10 @@ pub mod router;
 mod routes;
 mod runs_view;
 
+use axum::Router;
 use lambda_http::lambda_runtime::{Error, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Service};
-use sundial_runtime::Clients;
 
 pub use body::BODY_BYTES_MAX;
 
@@ -24,9 +24,8 @@ pub use body::BODY_BYTES_MAX;
 ///
 /// # Errors
 /// None of ours: whatever goes wrong is an answer with a problem document.
-pub async fn handle(clients: &Clients, event: LambdaEvent<LambdaRequest>) -> Result<serde_json::Value, Error> {
-    let mut service = Adapter::from(router::router(clients.clone()));
-    std::future::poll_fn(|context| service.poll_ready(context)).await?;
-    let answer = service.call(event).await?;
-    Ok(serde_json::to_value(answer)?)
+pub async fn handle(router: Router, event: LambdaEvent<LambdaRequest>) -> Result<serde_json::Value, Error> {
+    // A router is always ready, and must not live on while its answer is awaited: it is not `Sync`.
+    let answer = Adapter::from(router).call(event);
+    Ok(serde_json::to_value(answer.await?)?)
 }

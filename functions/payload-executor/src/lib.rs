@@ -1,1 +1,38 @@
-//! sundial-payload-executor
+//! The executor, woken by "Work Ready": one worker on one lane of a job run.
+//!
+//! A worker holds the lane's lease, claims payloads, calls the target, and records what became
+//! of them in batches, each in one transaction with its lane. Whoever has lost the lane's
+//! revision records nothing.
+
+mod attempt;
+mod buffer;
+mod context;
+mod delivery;
+mod lease;
+mod ready;
+mod recover;
+mod worker;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use lambda_runtime::{Error, LambdaEvent};
+use sundial_model::event::WorkReady;
+use sundial_runtime::Clients;
+use tracing::Instrument;
+
+/// An invocation ends this long before Lambda ends it.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(10);
+
+/// The function: takes the event that a lane has work.
+///
+/// # Errors
+/// When the table cannot be reached; the lane's work is then found again by its wake time.
+pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<WorkReady>>) -> Result<(), Error> {
+    let WorkReady { job_run_id, lane } = event.payload.detail;
+    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let end_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
+    let span = tracing::info_span!("worker", %job_run_id, lane);
+    // Boxed, because the compiler would otherwise lay out all that a worker can wait for in one type.
+    Ok(Box::pin(worker::work(clients, job_run_id, lane, end_at)).instrument(span).await?)
+}

@@ -46,7 +46,8 @@ impl Agenda {
 
     /// Takes up to `limit` items that are due, the earliest first.
     pub(crate) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<Wake> {
-        let mut due: Vec<_> = self.items.iter().filter(|(_, at)| **at <= now).map(|(wake, at)| (*at, wake.clone())).collect();
+        let mut due: Vec<_> =
+            self.items.iter().filter(|(_, at)| **at <= now).map(|(wake, at)| (*at, wake.clone())).collect();
         due.sort_by_key(|(at, _)| *at);
         due.truncate(limit);
         due.into_iter()

@@ -9,11 +9,7 @@ use sundial_runtime::{Clients, clock};
 use sundial_store::{NewJobRun, NextOccurrence, StartDecision, StoreError, StoredJob};
 
 /// Records what is due of a job and hands it over. Answers with when it is due next.
-pub(crate) async fn attend(
-    clients: &Clients,
-    project: ProjectId,
-    id: &JobId,
-) -> Result<Option<Timestamp>, StoreError> {
+pub(crate) async fn attend(clients: &Clients, project: ProjectId, id: &JobId) -> Result<Option<Timestamp>, StoreError> {
     loop {
         let Some(job) = clients.store.job(project, id).await? else { return Ok(None) };
         let now = clock::now();
@@ -46,17 +42,14 @@ async fn record(clients: &Clients, mut job: StoredJob, now: Timestamp) -> Result
     job.last_nominal = occurrence.map(|it| it.nominal).or(missed.map(|it| it.to)).or(job.last_nominal);
     job.next = next.map(|next| NextOccurrence { nominal: next.nominal, effective: next.effective });
     let (job, partitions) = clients.store.record_job_runs(&project, job, runs, now).await?;
-    let lanes = partitions.iter().flat_map(|partition| partition.lanes.iter().map(|lane| (partition.run.id, lane.number)));
+    let lanes =
+        partitions.iter().flat_map(|partition| partition.lanes.iter().map(|lane| (partition.run.id, lane.number)));
     let events: Vec<_> = lanes.map(|(job_run_id, lane)| Event::WorkReady(WorkReady { job_run_id, lane })).collect();
     clients.bus.put(&events).await;
     Ok(job.wake_at())
 }
 
-fn scheduled_run(
-    job: &StoredJob,
-    overlap: sundial_model::schedule::Overlap,
-    occurrence: Occurrence,
-) -> NewJobRun {
+fn scheduled_run(job: &StoredJob, overlap: sundial_model::schedule::Overlap, occurrence: Occurrence) -> NewJobRun {
     let decision = match decide_overlap(overlap, job.active_runs.len()) {
         OverlapDecision::Start => StartDecision::Start,
         OverlapDecision::Skip => {

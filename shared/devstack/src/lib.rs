@@ -1,1 +1,28 @@
-//! sundial-devstack
+//! The embedded cloud: DynamoDB, S3, an event bus, the timer, API Gateway and the functions, in
+//! one process and one data folder.
+//!
+//! The functions are the very handlers that run in Lambda, fed with the very events that API
+//! Gateway and EventBridge send. Everything talks through the real AWS SDK; only endpoints differ.
+
+mod api_gateway;
+mod cloud;
+mod data_folder;
+pub mod demo_services;
+mod event_bus;
+mod function_host;
+mod storage;
+
+pub use cloud::{DevCloud, DevOptions, Mode};
+pub use data_folder::DevDescription;
+
+/// The embedded cloud could not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct DevError(pub String);
+
+impl DevError {
+    /// What was being done, and what went wrong.
+    pub(crate) fn while_doing(what: impl std::fmt::Display, error: impl std::fmt::Display) -> Self {
+        Self(format!("{what}: {error}"))
+    }
+}

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
+use sundial_model::Timestamp;
 use sundial_model::configuration::RetryPolicy;
 use sundial_model::payload::{ApiName, Parameters};
 use sundial_model::run::RunError;
 use sundial_model::target::TargetFormat;
-use sundial_model::Timestamp;
 
 use crate::retry::delay_after;
 
@@ -208,7 +208,9 @@ fn judge_plain(body: &[u8], is_json: bool) -> Verdict {
     }
     match serde_json::from_slice::<Box<RawValue>>(body) {
         Ok(result) => success(result, Vec::new()),
-        Err(error) => failure("invalid-answer", format!("the answer is not the JSON it claims to be: {error}"), None, false),
+        Err(error) => {
+            failure("invalid-answer", format!("the answer is not the JSON it claims to be: {error}"), None, false)
+        }
     }
 }
 
@@ -293,10 +295,16 @@ mod tests {
     #[test]
     fn failures_are_final_or_not_by_status_unless_the_target_says_so() {
         let envelope = TargetFormat::Envelope;
-        for (status, retried) in [(400, false), (404, false), (408, true), (425, true), (429, true), (500, true), (503, true), (302, false)] {
+        for (status, retried) in
+            [(400, false), (404, false), (408, true), (425, true), (429, true), (500, true), (503, true), (302, false)]
+        {
             check(answer(status, ""), envelope, Err((&format!("http-{status}"), retried)));
         }
-        check(answer(500, r#"{"error": {"code": "sold-out", "message": "x", "retryable": false}}"#), envelope, Err(("sold-out", false)));
+        check(
+            answer(500, r#"{"error": {"code": "sold-out", "message": "x", "retryable": false}}"#),
+            envelope,
+            Err(("sold-out", false)),
+        );
         check(answer(404, r#"{"error": {"code": "not-yet", "retryable": true}}"#), envelope, Err(("not-yet", true)));
         check(CallResult::Timeout, envelope, Err(("timeout", true)));
         check(CallResult::ConnectionError("refused".into()), envelope, Err(("connection-error", true)));
@@ -306,13 +314,18 @@ mod tests {
     #[test]
     fn extended_payloads_are_read_or_refused() {
         let good = r#"{"result": 1, "extendedPayloads": [{"api": "a/b", "parameters": {"x": 1}}, {"api": "c"}]}"#;
-        let Verdict::Success { extended, .. } = judge(answer(200, good), TargetFormat::Envelope) else { panic!("success") };
+        let Verdict::Success { extended, .. } = judge(answer(200, good), TargetFormat::Envelope) else {
+            panic!("success")
+        };
         assert_eq!(extended.len(), 2);
         for bad in [r#"[{"apiName": "a"}]"#, r#"["a"]"#, r#"[{"api": "../a"}]"#, r#"[{"api": "a", "parameters": 1}]"#] {
             let body = format!(r#"{{"result": 1, "extendedPayloads": {bad}}}"#);
             check(answer(200, &body), TargetFormat::Envelope, Err(("invalid-extended-payload", false)));
         }
-        let long = format!(r#"{{"result": 1, "extendedPayloads": [{{"api": "a", "parameters": ["{}"]}}]}}"#, "x".repeat(1 << 20));
+        let long = format!(
+            r#"{{"result": 1, "extendedPayloads": [{{"api": "a", "parameters": ["{}"]}}]}}"#,
+            "x".repeat(1 << 20)
+        );
         check(answer(200, &long), TargetFormat::Envelope, Err(("extended-payloads-too-big", false)));
     }
 
@@ -321,8 +334,14 @@ mod tests {
         let policy = RetryPolicy::default();
         let now = Timestamp::from_seconds(100);
         let wait = Some(Duration::from_secs(30));
-        assert_eq!(after_failure(&policy, 1, true, None, now), AfterFailure::Again { at: Timestamp::from_seconds(101) });
-        assert_eq!(after_failure(&policy, 1, true, wait, now), AfterFailure::Again { at: Timestamp::from_seconds(130) });
+        assert_eq!(
+            after_failure(&policy, 1, true, None, now),
+            AfterFailure::Again { at: Timestamp::from_seconds(101) }
+        );
+        assert_eq!(
+            after_failure(&policy, 1, true, wait, now),
+            AfterFailure::Again { at: Timestamp::from_seconds(130) }
+        );
         assert_eq!(after_failure(&policy, 3, true, None, now), AfterFailure::Final { attempts_ran_out: true });
         assert_eq!(after_failure(&policy, 1, false, None, now), AfterFailure::Final { attempts_ran_out: false });
     }

@@ -102,10 +102,7 @@ mod tests {
         let due = Occurrence { nominal: minute(0), effective: minute(0) };
         let plan = plan(&compiled, JobUuid::new(), schedule.specification().catch_up, due, start + late);
         assert_eq!(plan.occurrence.map(|occurrence| occurrence.nominal), run.map(minute));
-        assert_eq!(
-            plan.missed,
-            missed.map(|(from, to, count)| Missed { from: minute(from), to: minute(to), count })
-        );
+        assert_eq!(plan.missed, missed.map(|(from, to, count)| Missed { from: minute(from), to: minute(to), count }));
         assert_eq!(plan.next.map(|occurrence| occurrence.nominal), Some(minute(next)));
     }
 

@@ -122,12 +122,7 @@ impl<const MIN: u64, const MAX: u64> Deserr<InvalidFields> for Milliseconds<MIN,
         if (MIN..=MAX).contains(&milliseconds) {
             return Ok(Self(milliseconds));
         }
-        let message = format!(
-            "must be from {} to {}, not {}",
-            in_words(MIN),
-            in_words(MAX),
-            in_words(milliseconds)
-        );
+        let message = format!("must be from {} to {}, not {}", in_words(MIN), in_words(MAX), in_words(milliseconds));
         Err(InvalidFields::at(location, message))
     }
 }

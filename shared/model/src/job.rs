@@ -261,18 +261,21 @@ mod tests {
         let errors = InvalidFields::read::<JobInput>(job).expect_err("many faults");
         let mut pointers: Vec<_> = errors.0.iter().map(|error| error.pointer.as_str()).collect();
         pointers.sort_unstable();
-        assert_eq!(pointers, [
-            "/colour",
-            "/configuration/maxConcurrentRequests",
-            "/configuration/retry/initialInterval",
-            "/configuration/runMode",
-            "/id",
-            "/payload/0/apiName",
-            "/payload/1/api",
-            "/payload/1/apiName",
-            "/schedule/calendars/0/hour",
-            "/schedule/intervals/0/every",
-            "/sink/type",
-        ]);
+        assert_eq!(
+            pointers,
+            [
+                "/colour",
+                "/configuration/maxConcurrentRequests",
+                "/configuration/retry/initialInterval",
+                "/configuration/runMode",
+                "/id",
+                "/payload/0/apiName",
+                "/payload/1/api",
+                "/payload/1/apiName",
+                "/schedule/calendars/0/hour",
+                "/schedule/intervals/0/every",
+                "/sink/type",
+            ]
+        );
     }
 }

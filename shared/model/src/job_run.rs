@@ -41,7 +41,13 @@ pub enum JobRunStatus {
 impl JobRunStatus {
     /// Every status.
     pub const ALL: [Self; 8] = [
-        Self::Pending, Self::Running, Self::Pausing, Self::Paused, Self::Completed, Self::Failed, Self::Terminated,
+        Self::Pending,
+        Self::Running,
+        Self::Pausing,
+        Self::Paused,
+        Self::Completed,
+        Self::Failed,
+        Self::Terminated,
         Self::Canceled,
     ];
 

@@ -64,9 +64,7 @@ impl Deserr<InvalidFields> for SecretText {
         match value {
             Value::String(text) => Ok(Self(text)),
             // The message must not quote the value.
-            other => {
-                Err(InvalidFields::at(location, format!("must be a string, not {}", kind_in_words(other.kind()))))
-            }
+            other => Err(InvalidFields::at(location, format!("must be a string, not {}", kind_in_words(other.kind())))),
         }
     }
 }

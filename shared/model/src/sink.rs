@@ -197,7 +197,10 @@ mod tests {
         check(json!({ "type": "webhook", "url": "nowhere", "colour": "red" }), &["/colour", "/url"]);
         check(json!({ "type": "s3", "bucket": "No", "region": "", "accessKeyId": "A" }), &["/bucket", "/region"]);
         check(json!({ "type": "s3", "bucket": "abc", "region": "x", "accessKeyId": "A" }), &["/secretAccessKey"]);
-        check(json!({ "type": "s3", "bucket": "abc", "region": "x", "endpoint": "https://x.example" }), &["/accessKeyId"]);
+        check(
+            json!({ "type": "s3", "bucket": "abc", "region": "x", "endpoint": "https://x.example" }),
+            &["/accessKeyId"],
+        );
         check(json!({ "type": "queue" }), &["/type"]);
         check(json!({ "url": "https://example.com" }), &["/type"]);
     }

@@ -57,8 +57,18 @@ impl BaseUrl {
 /// Header names of a user that Sundial or the connection sets itself.
 fn is_reserved_header(lower_case_name: &str) -> bool {
     const RESERVED: [&str; 12] = [
-        "connection", "host", "idempotency-key", "keep-alive", "proxy-authenticate", "proxy-authorization",
-        "proxy-connection", "te", "traceparent", "trailer", "transfer-encoding", "upgrade",
+        "connection",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "traceparent",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
     ];
     RESERVED.contains(&lower_case_name)
         || lower_case_name.starts_with("webhook-")
@@ -180,7 +190,8 @@ mod tests {
         for good in ["http://localhost:9/x", "https://example.com", "https://example.com/a?b=c", "http://[::1]/"] {
             assert!(is_http_url(good), "{good}");
         }
-        for bad in ["", "ftp://a", "example.com", "http://", "https://u:p@h/", "https://u@h/", "http://a\nb", "http://a b/"]
+        for bad in
+            ["", "ftp://a", "example.com", "http://", "https://u:p@h/", "https://u@h/", "http://a\nb", "http://a b/"]
         {
             assert!(!is_http_url(bad), "{bad}");
         }

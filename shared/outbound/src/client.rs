@@ -168,8 +168,7 @@ fn failure(error: &reqwest::Error) -> CallResult {
 /// Adds a user's headers; they were checked when they were saved.
 pub(crate) fn add_headers(headers: &mut HeaderMap, user: &sundial_model::target::Headers) {
     for (name, value) in &user.0 {
-        if let (Ok(name), Ok(mut value)) =
-            (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value.expose()))
+        if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value.expose()))
         {
             value.set_sensitive(true);
             headers.insert(name, value);

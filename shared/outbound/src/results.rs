@@ -28,6 +28,20 @@ impl ResultsBucket {
         Self { client, bucket: bucket.into() }
     }
 
+    /// Makes the bucket, unless it is there; for the embedded cloud.
+    ///
+    /// # Errors
+    /// When S3 refuses it.
+    pub async fn create_if_missing(&self) -> Result<(), ResultsError> {
+        match self.client.head_bucket().bucket(&self.bucket).send().await {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let made = self.client.create_bucket().bucket(&self.bucket).send().await;
+                made.map(drop).map_err(|error| ResultsError(DisplayErrorContext(error).to_string()))
+            }
+        }
+    }
+
     /// The key of a payload's result: the same however often it is written.
     pub fn key(run: JobRunId, generation: u32, payload_index: u32) -> String {
         format!("results/{run}/{generation}/{payload_index:08}.json")

@@ -146,6 +146,19 @@ pub struct DeliveryOutcome {
     pub response: Option<String>,
 }
 
+impl DeliveryOutcome {
+    /// Nothing was sent, for a reason of ours; it is tried again.
+    pub fn not_sent(error: &str) -> Self {
+        Self {
+            failure: Some(DeliveryFailure::default()),
+            status_code: None,
+            duration: Duration::ZERO,
+            error: Some(error.to_owned()),
+            response: None,
+        }
+    }
+}
+
 impl OutboundClient {
     /// Tries to deliver a run's end to a sink that has its secrets in place.
     pub async fn deliver(
@@ -233,7 +246,9 @@ fn outcome(result: CallResult, duration: Duration) -> DeliveryOutcome {
         CallResult::Answer { status, retry_after, body, .. } => {
             (Some(status), retry_after, format!("the sink answered with status {status}"), body)
         }
-        CallResult::TooLarge { status } => (Some(status), None, "the sink's answer does not end".to_owned(), Vec::new()),
+        CallResult::TooLarge { status } => {
+            (Some(status), None, "the sink's answer does not end".to_owned(), Vec::new())
+        }
         CallResult::Timeout => (None, None, "the sink did not answer in time".to_owned(), Vec::new()),
         CallResult::ConnectionError(message) | CallResult::BlockedAddress(message) => (None, None, message, Vec::new()),
     };
@@ -277,7 +292,10 @@ mod tests {
             completed["apiInfo"]["result"],
             json!({ "status": "completed", "result": { "price": 1 }, "statusCode": 200 })
         );
-        assert_eq!((&completed["project"]["name"], &completed["projectJob"]["id"]), (&json!("shop"), &json!("nightly")));
+        assert_eq!(
+            (&completed["project"]["name"], &completed["projectJob"]["id"]),
+            (&json!("shop"), &json!("nightly"))
+        );
         let error = RunError { code: "timeout".into(), message: "late".into(), status_code: None };
         for (ran_out, code) in [(true, "all-attempts-failed"), (false, "timeout")] {
             assert_eq!(

@@ -18,8 +18,14 @@ pub fn start() {
 /// Our own lines from `level` on, those of libraries from `warn` on.
 pub fn our_targets(level: Level) -> Targets {
     const OURS: [&str; 8] = [
-        "sundial_devstack", "sundial_engine", "sundial_job_api", "sundial_outbound", "sundial_payload_executor",
-        "sundial_runtime", "sundial_schedule_evaluator", "sundial_store",
+        "sundial_devstack",
+        "sundial_engine",
+        "sundial_job_api",
+        "sundial_outbound",
+        "sundial_payload_executor",
+        "sundial_runtime",
+        "sundial_schedule_evaluator",
+        "sundial_store",
     ];
     OURS.into_iter().fold(Targets::new().with_default(Level::WARN), |targets, ours| targets.with_target(ours, level))
 }

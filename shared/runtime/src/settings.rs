@@ -38,30 +38,44 @@ impl Settings {
         Self::from_variables(|variable| std::env::var(variable).ok())
     }
 
+    /// Reads how long a lease lasts, which a laptop may change, too.
+    ///
+    /// # Errors
+    /// When it is out of bounds.
+    pub fn lease_from_environment() -> Result<Duration, SettingsError> {
+        let read = |variable: &'static str| std::env::var(variable).ok();
+        Ok(Duration::from_secs(number(read, LEASE, 45, 2, 300)?))
+    }
+
     fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Result<Self, SettingsError> {
         let required = |variable| {
             let value = read(variable).filter(|value| !value.is_empty());
             value.ok_or_else(|| SettingsError { variable, problem: "must be set".to_owned() })
         };
-        let number = |variable, default: u64, from: u64, to: u64| match read(variable).filter(|value| !value.is_empty()) {
-            None => Ok(default),
-            Some(text) => match text.parse() {
-                Ok(number) if (from..=to).contains(&number) => Ok(number),
-                _ => Err(SettingsError {
-                    variable,
-                    problem: format!("must be a whole number from {from} to {to}, not {text:?}"),
-                }),
-            },
-        };
         Ok(Self {
             table: required("SUNDIAL_TABLE")?,
             bus: required("SUNDIAL_BUS")?,
             results_bucket: required("SUNDIAL_RESULTS_BUCKET")?,
-            retention: Duration::from_secs(number("SUNDIAL_RETENTION_DAYS", 90, 1, 3650)? * 24 * 60 * 60),
-            lease: Duration::from_secs(number("SUNDIAL_LEASE_SECONDS", 45, 2, 300)?),
+            retention: Duration::from_secs(number(&read, "SUNDIAL_RETENTION_DAYS", 90, 1, 3650)? * 24 * 60 * 60),
+            lease: Duration::from_secs(number(&read, LEASE, 45, 2, 300)?),
             allowed_cidrs: cidrs("SUNDIAL_ALLOWED_CIDRS", &read("SUNDIAL_ALLOWED_CIDRS").unwrap_or_default())?,
         })
     }
+}
+
+const LEASE: &str = "SUNDIAL_LEASE_SECONDS";
+
+fn number(
+    read: impl Fn(&'static str) -> Option<String>,
+    variable: &'static str,
+    default: u64,
+    from: u64,
+    to: u64,
+) -> Result<u64, SettingsError> {
+    let Some(text) = read(variable).filter(|value| !value.is_empty()) else { return Ok(default) };
+    let number = text.parse().ok().filter(|number| (from..=to).contains(number));
+    let problem = || format!("must be a whole number from {from} to {to}, not {text:?}");
+    number.ok_or_else(|| SettingsError { variable, problem: problem() })
 }
 
 fn cidrs(variable: &'static str, text: &str) -> Result<Vec<IpNet>, SettingsError> {

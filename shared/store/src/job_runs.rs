@@ -85,7 +85,12 @@ impl Store {
     }
 
     /// The newest sort keys over some partitions.
-    async fn newest(&self, partitions: &[String], before: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+    async fn newest(
+        &self,
+        partitions: &[String],
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         let mut sort_keys = Vec::new();
         for partition in partitions {
             let range = Range {

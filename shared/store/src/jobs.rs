@@ -262,12 +262,12 @@ impl Store {
         secrets: &SecretValues,
         now: Timestamp,
     ) -> Result<Staged, StoreError> {
-        let part = payloads.as_ref().map(|list| PayloadPart {
-            id: PayloadPartId::new(),
-            count: u32::try_from(list.len()).unwrap_or(u32::MAX),
-        });
+        let part = payloads
+            .as_ref()
+            .map(|list| PayloadPart { id: PayloadPartId::new(), count: u32::try_from(list.len()).unwrap_or(u32::MAX) });
         job.secrets = (!secrets.is_empty()).then(SecretsId::new);
-        let staged = self.stage(part.iter().map(|part| part.id).collect(), job.secrets.into_iter().collect(), now).await?;
+        let staged =
+            self.stage(part.iter().map(|part| part.id).collect(), job.secrets.into_iter().collect(), now).await?;
         if let (Some(part), Some(payloads)) = (part, payloads) {
             self.table.put_unseen(chunks(part.id, payloads)?).await?;
             job.parts = vec![part];

@@ -22,7 +22,9 @@
 //! Payloads of a run are spread over segments of [`SEGMENT_LENGTH`], each a partition of its own,
 //! so that no run is held to one partition's write limit.
 
-use sundial_model::{JobId, JobRunId, JobUuid, PayloadPartId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId};
+use sundial_model::{
+    JobId, JobRunId, JobUuid, PayloadPartId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
+};
 use uuid::Uuid;
 
 /// How many payloads share a partition for what becomes of them.

@@ -66,7 +66,7 @@ pub struct Lane {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
     /// When the item may go.
-    pub expires_at: Timestamp,
+    pub keep_until: Timestamp,
     /// What a later write expects; set by reading.
     #[serde(skip)]
     pub(crate) revision: u64,
@@ -74,7 +74,7 @@ pub struct Lane {
 
 impl Lane {
     /// A lane of a new job run, to be looked at `next_at` should its event be lost.
-    pub(crate) fn new(number: u32, next_at: Timestamp, expires_at: Timestamp) -> Self {
+    pub(crate) fn new(number: u32, next_at: Timestamp, keep_until: Timestamp) -> Self {
         Self {
             number,
             phase: LanePhase::Working,
@@ -88,7 +88,7 @@ impl Lane {
             deliveries_failed: 0,
             deliveries_pending: 0,
             next_at: Some(next_at),
-            expires_at,
+            keep_until,
             revision: 0,
         }
     }
@@ -118,6 +118,6 @@ impl Lane {
 
     pub(crate) fn put_expecting(&self, run: JobRunId, expect: Expect) -> Result<Write, StoreError> {
         let item = NewItem::new(keys::lane(run, self.number), self)?;
-        Ok(Write::Put(item.waking(self.wake_at()).expiring(Some(self.expires_at)), expect))
+        Ok(Write::Put(item.waking(self.wake_at()).expiring(Some(self.keep_until)), expect))
     }
 }

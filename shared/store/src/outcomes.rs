@@ -161,7 +161,7 @@ impl Store {
         token: &TransactionToken,
         now: Timestamp,
     ) -> Result<Lane, StoreError> {
-        let expires = |item: NewItem| item.expiring(Some(run.expires_at));
+        let expires = |item: NewItem| item.expiring(Some(run.keep_until));
         let mut writes = vec![lane.put(run.id)?];
         for outcomes in batches(&commit.outcomes, |outcome| outcome.index, Outcome::bytes) {
             let key = keys::outcomes(run.id, run.generation, outcomes[0].index);
@@ -212,7 +212,8 @@ impl Store {
             let Some(partition) = self.run_partition(run).await? else { return Err(StoreError::Conflict) };
             let queue = partition.queue;
             let range = PayloadRange { start: queue.next, end: queue.total.min(queue.next.saturating_add(count)) };
-            let is_ours = partition.lanes.iter().any(|stored| stored.number == lane.number && stored.revision == lane.revision);
+            let is_ours =
+                partition.lanes.iter().any(|stored| stored.number == lane.number && stored.revision == lane.revision);
             if !is_ours {
                 // Trying again would not help; the worker must look at its lane first.
                 return Ok(None);

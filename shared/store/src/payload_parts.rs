@@ -36,9 +36,8 @@ struct ChunkItem {
 pub(crate) fn chunks(part: PayloadPartId, payloads: Vec<Payload>) -> Result<Vec<NewItem>, StoreError> {
     let mut items = Vec::new();
     let (mut first, mut bytes, mut chunk) = (0, 0, Vec::new());
-    let close = |first: u32, payloads: Vec<Payload>| {
-        NewItem::new(keys::chunk(part, first), &ChunkItem { payloads, first })
-    };
+    let close =
+        |first: u32, payloads: Vec<Payload>| NewItem::new(keys::chunk(part, first), &ChunkItem { payloads, first });
     for payload in payloads {
         let length = serde_json::to_string(&payload).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
         if !chunk.is_empty() && bytes + length > CHUNK_BYTES {

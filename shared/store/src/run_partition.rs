@@ -74,7 +74,7 @@ pub struct StoredJobRun {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggered_by: Option<String>,
     /// When its items may go, at the latest.
-    pub expires_at: Timestamp,
+    pub keep_until: Timestamp,
     /// What a later write expects; set by reading.
     #[serde(skip)]
     pub(crate) revision: u64,
@@ -96,7 +96,7 @@ impl StoredJobRun {
     }
 
     pub(crate) fn put_expecting(&self, expect: Expect) -> Result<Write, StoreError> {
-        Ok(Write::Put(NewItem::new(keys::run(self.id), self)?.expiring(Some(self.expires_at)), expect))
+        Ok(Write::Put(NewItem::new(keys::run(self.id), self)?.expiring(Some(self.keep_until)), expect))
     }
 }
 
@@ -109,7 +109,7 @@ pub struct Queue {
     /// The first payload that no lane has claimed.
     pub next: u32,
     /// When the item may go.
-    pub expires_at: Timestamp,
+    pub keep_until: Timestamp,
     /// What a later write expects; set by reading.
     #[serde(skip)]
     pub(crate) revision: u64,
@@ -121,7 +121,7 @@ impl Queue {
     }
 
     pub(crate) fn put(&self, run: JobRunId, expect: Expect) -> Result<Write, StoreError> {
-        Ok(Write::Put(NewItem::new(keys::queue(run), self)?.expiring(Some(self.expires_at)), expect))
+        Ok(Write::Put(NewItem::new(keys::queue(run), self)?.expiring(Some(self.keep_until)), expect))
     }
 
     pub(crate) fn expected(&self) -> Expect {

@@ -68,13 +68,11 @@ impl Store {
             for lane in lanes {
                 writes.push(lane.put_expecting(run.id, Expect::Nothing)?);
             }
-            let lists = [
-                keys::job_runs(run.job_uuid),
-                keys::project_runs(run.project_id, keys::project_runs_shard(run.id)),
-            ];
+            let lists =
+                [keys::job_runs(run.job_uuid), keys::project_runs(run.project_id, keys::project_runs_shard(run.id))];
             for list in lists {
                 let item = NewItem::new(keys::listed_run(list, run.created_at, run.id), &serde_json::json!({}))?;
-                writes.push(Write::Put(item.expiring(Some(run.expires_at)), Expect::Nothing));
+                writes.push(Write::Put(item.expiring(Some(run.keep_until)), Expect::Nothing));
             }
             if !run.status.is_terminal() {
                 job.active_runs.push(run.id);
@@ -97,7 +95,7 @@ impl Store {
         let total = count(&parts);
         let limit = job.definition.configuration.max_concurrent_requests.get();
         let lane_count = if starts { limit.min(total.max(1)).div_ceil(LANE_LIMIT) } else { 0 };
-        let expires_at = now + self.retention + if starts { RUN_AGE_MAX } else { Duration::ZERO };
+        let keep_until = now + self.retention + if starts { RUN_AGE_MAX } else { Duration::ZERO };
         let run = StoredJobRun {
             id: new.id,
             job_uuid: job.uuid,
@@ -122,10 +120,10 @@ impl Store {
             parts,
             lane_count,
             triggered_by: new.triggered_by,
-            expires_at,
+            keep_until,
             revision: 1,
         };
-        let lanes = (0..lane_count).map(|number| Lane::new(number, now + LOST_EVENT_AFTER, expires_at)).collect();
-        RunPartition { run, queue: Queue { total, next: 0, expires_at, revision: 1 }, lanes }
+        let lanes = (0..lane_count).map(|number| Lane::new(number, now + LOST_EVENT_AFTER, keep_until)).collect();
+        RunPartition { run, queue: Queue { total, next: 0, keep_until, revision: 1 }, lanes }
     }
 }

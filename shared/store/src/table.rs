@@ -123,7 +123,12 @@ impl Table {
                 for item in answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default() {
                     values.push(read(item)?.value);
                 }
-                left = answer.unprocessed_keys.unwrap_or_default().remove(&self.name).map(|keys| keys.keys).unwrap_or_default();
+                left = answer
+                    .unprocessed_keys
+                    .unwrap_or_default()
+                    .remove(&self.name)
+                    .map(|keys| keys.keys)
+                    .unwrap_or_default();
             }
         }
         Ok(values)

@@ -60,7 +60,8 @@ pub(crate) async fn get(
     Path(parameters): Path<HashMap<String, String>>,
 ) -> Result<JsonAnswer<Run>, ApiProblem> {
     let index = parameters.get("index").and_then(|text| text.parse::<u32>().ok());
-    let index = index.filter(|index| *index < partition.queue.total).ok_or_else(|| Problem::not_found("such payload"))?;
+    let index =
+        index.filter(|index| *index < partition.queue.total).ok_or_else(|| Problem::not_found("such payload"))?;
     let mut run = one(&clients, &partition, index).await?;
     add_link(&clients, &mut run).await?;
     Ok(JsonAnswer(run))

@@ -138,8 +138,8 @@ impl CompiledCalendar {
         let first_weekday = day_of_week(day_of(year, month, 1));
         let mut days = 0;
         for day in 1..=length {
-            let by_number = has_bit(self.days_of_month, i64::from(day))
-                || has_bit(self.days_from_end, i64::from(length - day));
+            let by_number =
+                has_bit(self.days_of_month, i64::from(day)) || has_bit(self.days_from_end, i64::from(length - day));
             let weekday = (first_weekday + day - 1) % 7;
             if by_number && has_bit(self.days_of_week, i64::from(weekday)) && self.matches_nth(day, length) {
                 days |= 1 << day;

@@ -9,7 +9,10 @@ const HOUR_SECONDS: i64 = 3600;
 pub(super) fn excluded_until(exclusions: &[CompiledCalendar], zone: &Zone, second: i64) -> Option<i64> {
     let local = second + zone.offset_at(second);
     let matching = exclusions.iter().filter(|exclusion| exclusion.matches(local));
-    matching.map(|exclusion| second + excluded_stretch(exclusion, local)).map(|until| until.min(zone.span_end(second) - 1).max(second)).max()
+    matching
+        .map(|exclusion| second + excluded_stretch(exclusion, local))
+        .map(|until| until.min(zone.span_end(second) - 1).max(second))
+        .max()
 }
 
 /// How many more seconds after `local` the exclusion covers without a gap, at least.

@@ -85,9 +85,9 @@ impl CompiledSchedule {
             return Some(Occurrence { nominal, effective: nominal });
         }
         // The delay stays below the time to the next nominal time, so that order is kept.
-        let room_ms = self.next_nominal(nominal).map_or(u64::MAX, |following| {
-            u64::try_from(following.since(nominal).as_millis()).unwrap_or(u64::MAX)
-        });
+        let room_ms = self
+            .next_nominal(nominal)
+            .map_or(u64::MAX, |following| u64::try_from(following.since(nominal).as_millis()).unwrap_or(u64::MAX));
         let effective = nominal + jitter::delay(job, nominal, self.jitter_ms.min(room_ms));
         Some(Occurrence { nominal, effective })
     }

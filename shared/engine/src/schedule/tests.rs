@@ -104,7 +104,9 @@ fn jitter_is_stable_bounded_and_keeps_the_order() {
     for _ in 0..100 {
         let occurrence = schedule.next_occurrence(job, after).expect("an occurrence");
         assert_eq!(schedule.next_occurrence(job, after), Some(occurrence));
-        assert!(occurrence.effective >= occurrence.nominal && occurrence.effective.since(occurrence.nominal).as_secs() < 10);
+        assert!(
+            occurrence.effective >= occurrence.nominal && occurrence.effective.since(occurrence.nominal).as_secs() < 10
+        );
         assert!(occurrence.effective > previous);
         (after, previous) = (occurrence.nominal, occurrence.effective);
     }

@@ -41,20 +41,20 @@ unit!(/// 0 to 23.
 unit!(/// 1 to 31, or counted from the month's end.
     DayOfMonth { NAME: &'static str = "day of month", MIN: u32 = 1, MAX: u32 = 31, COUNTS_FROM_END: bool = true });
 unit!(/// 1 to 12, or its name.
-    Month {
-        NAME: &'static str = "month", MIN: u32 = 1, MAX: u32 = 12,
-        VALUE_NAMES: &'static [&'static str] = &[
-            "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER",
-            "NOVEMBER", "DECEMBER",
-        ]
-    });
+Month {
+    NAME: &'static str = "month", MIN: u32 = 1, MAX: u32 = 12,
+    VALUE_NAMES: &'static [&'static str] = &[
+        "JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER",
+        "NOVEMBER", "DECEMBER",
+    ]
+});
 unit!(/// 0 (Sunday) to 6, or its name.
-    DayOfWeek {
-        NAME: &'static str = "day of week", MIN: u32 = 0, MAX: u32 = 6,
-        VALUE_NAMES: &'static [&'static str] =
-            &["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"],
-        END_WRAPS: bool = true
-    });
+DayOfWeek {
+    NAME: &'static str = "day of week", MIN: u32 = 0, MAX: u32 = 6,
+    VALUE_NAMES: &'static [&'static str] =
+        &["SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY"],
+    END_WRAPS: bool = true
+});
 unit!(/// 2000 to 2100.
     Year { NAME: &'static str = "year", MIN: u32 = 2000, MAX: u32 = 2100 });
 
@@ -196,7 +196,8 @@ fn read_range<U: CalendarUnit, V: IntoValue>(
         if U::END_WRAPS && last == U::MIN {
             end = Some(U::MAX + 1);
         } else {
-            errors.push(json_pointer(location) + "/end", format!("must not be before the start, {first}, as {last} is"));
+            errors
+                .push(json_pointer(location) + "/end", format!("must not be before the start, {first}, as {last} is"));
         }
     }
     errors.into_result()?;
@@ -316,10 +317,14 @@ mod tests {
 
     #[test]
     fn what_is_out_of_bounds_or_runs_backwards_is_refused_by_name() {
-        check(json!({ "hour": 24, "minute": [1, 60, "x"], "second": [] }), &["/hour", "/minute/1", "/minute/2", "/second"]);
-        check(json!({ "month": "May", "dayOfWeek": 7, "dayOfMonth": 0, "year": 1999 }), &[
-            "/dayOfMonth", "/dayOfWeek", "/month", "/year",
-        ]);
+        check(
+            json!({ "hour": 24, "minute": [1, 60, "x"], "second": [] }),
+            &["/hour", "/minute/1", "/minute/2", "/second"],
+        );
+        check(
+            json!({ "month": "May", "dayOfWeek": 7, "dayOfMonth": 0, "year": 1999 }),
+            &["/dayOfMonth", "/dayOfWeek", "/month", "/year"],
+        );
         check(json!({ "hour": { "start": 5, "end": 4 } }), &["/hour/end"]);
         check(json!({ "hour": { "end": 4, "step": 0, "stop": 1 } }), &["/hour/start", "/hour/step", "/hour/stop"]);
         check(json!({ "dayOfMonth": "L-31", "hour": "L", "nth": 0 }), &["/dayOfMonth", "/hour", "/nth"]);

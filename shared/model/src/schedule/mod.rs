@@ -4,7 +4,9 @@
 
 mod calendar;
 
-pub use calendar::{Nth, Calendar, CalendarUnit, DayOfMonth, DayOfWeek, Hour, Matches, Minute, Month, Range, Second, Year};
+pub use calendar::{
+    Calendar, CalendarUnit, DayOfMonth, DayOfWeek, Hour, Matches, Minute, Month, Nth, Range, Second, Year,
+};
 
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -40,8 +42,7 @@ impl Deserr<InvalidFields> for Schedule {
         location: ValuePointerRef<'_>,
     ) -> Result<Self, InvalidFields> {
         let document: serde_json::Value = value.into();
-        let specification =
-            ScheduleSpecification::deserialize_from_value(document.clone().into_value(), location)?;
+        let specification = ScheduleSpecification::deserialize_from_value(document.clone().into_value(), location)?;
         Ok(Self { document, specification })
     }
 }

@@ -1,0 +1,37 @@
+//! The HTTP API, as any of its users would call it.
+
+use serde_json::Value;
+use sundial_devstack::DevDescription;
+
+/// The API below the demo's project.
+pub(crate) struct Api {
+    client: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+impl Api {
+    pub(crate) fn new(description: &DevDescription) -> Self {
+        let DevDescription { api_url, workspace_id, project_name, api_key, .. } = description;
+        Self {
+            client: reqwest::Client::new(),
+            base: format!("{api_url}/v1/workspaces/{workspace_id}/projects/{project_name}"),
+            key: api_key.clone(),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, String> {
+        self.send(self.client.get(format!("{}/{path}", self.base))).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
+        self.send(self.client.post(format!("{}/{path}", self.base)).json(body)).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, String> {
+        let answer = request.header("x-api-key", &self.key).send().await.map_err(|error| error.to_string())?;
+        let status = answer.status();
+        let body: Value = answer.json().await.map_err(|error| error.to_string())?;
+        if status.is_success() { Ok(body) } else { Err(format!("the API answered {status}: {body}")) }
+    }
+}

@@ -1,0 +1,250 @@
+//! Starting the embedded cloud, part by part.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::error::DisplayErrorContext;
+use sundial_model::WorkspaceId;
+use sundial_model::secret::SecretValues;
+use sundial_outbound::signature::new_secret;
+use sundial_runtime::clients::http_client;
+use sundial_runtime::{Clients, Settings, clock};
+use sundial_store::RETENTION_DEFAULT;
+use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::data_folder::{DataFolder, DevDescription};
+use crate::demo_services::{self, Received, TARGET_PATH};
+use crate::event_bus::Receiver;
+use crate::function_host::FunctionHost;
+use crate::{DevError, api_gateway, event_bus, storage};
+
+/// What of the cloud runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// All of it.
+    Whole,
+    /// DynamoDB, S3, and a bus that appends to `events.jsonl`: no timer and no functions.
+    StorageOnly,
+}
+
+/// How to start the embedded cloud.
+#[derive(Clone, Debug)]
+pub struct DevOptions {
+    /// The API's port; the next three are those of DynamoDB, S3 and the bus. 0 takes any four.
+    pub port: u16,
+    /// Where everything is kept.
+    pub data_folder: PathBuf,
+    /// What of it runs.
+    pub mode: Mode,
+    /// How long a worker's lease lasts.
+    pub lease: Duration,
+}
+
+/// The embedded cloud, running until the process ends.
+pub struct DevCloud {
+    description: DevDescription,
+    clients: Clients,
+    s3: aws_sdk_s3::Client,
+    received: Received,
+    _folder: DataFolder,
+}
+
+const REGION: &str = "us-east-1";
+const TABLE: &str = "sundial";
+const BUS: &str = "sundial";
+const RESULTS_BUCKET: &str = "sundial-results";
+const PROJECT: &str = "demo";
+
+impl DevCloud {
+    /// Starts it, and answers when it is ready.
+    ///
+    /// # Errors
+    /// When the folder is in use, a port is taken, or something on the disk cannot be read.
+    pub async fn start(options: DevOptions) -> Result<Self, DevError> {
+        let folder = DataFolder::take(&options.data_folder)?;
+        let ports = Ports::bind(options.port).await?;
+        let mut description = ports.describe(folder.description())?;
+        storage::serve_dynamodb(ports.dynamodb, &folder.join("dynamodb.sqlite"))?;
+        let (key_id, secret) = (description.access_key_id.as_str(), description.secret_access_key.as_str());
+        storage::serve_s3(ports.s3, &folder.join("s3"), key_id, secret)?;
+        let (clients, s3_client) = clients(&description, options.lease)?;
+        prepare(&clients, &mut description).await?;
+        let received = Received::default();
+        match options.mode {
+            Mode::StorageOnly => {
+                event_bus::serve(ports.events, Receiver::File(folder.join("events.jsonl")), REGION);
+            }
+            Mode::Whole => {
+                let host = FunctionHost::new(clients.clone());
+                event_bus::serve(ports.events, Receiver::Functions(host.clone()), REGION);
+                let app = demo_services::router(received.clone()).merge(api_gateway::router(host.clone()));
+                tokio::spawn(async move { axum::serve(ports.api, app).await });
+                event_bus::start_timer(host, REGION);
+            }
+        }
+        folder.describe(&description)?;
+        Ok(Self { description, clients, s3: s3_client, received, _folder: folder })
+    }
+
+    /// Where everything is.
+    pub fn description(&self) -> &DevDescription {
+        &self.description
+    }
+
+    /// Clients over it, as the functions have them.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Makes a bucket to deliver to.
+    ///
+    /// # Errors
+    /// When S3 refuses it.
+    pub async fn make_bucket(&self, name: &str) -> Result<(), DevError> {
+        let made = self.s3.create_bucket().bucket(name).send().await;
+        made.map(drop).map_err(|error| DevError::while_doing("making a bucket", DisplayErrorContext(error)))
+    }
+
+    /// How many objects a bucket has, up to 1,000.
+    ///
+    /// # Errors
+    /// When S3 refuses it.
+    pub async fn count_objects(&self, bucket: &str, prefix: &str) -> Result<usize, DevError> {
+        let listed = self.s3.list_objects_v2().bucket(bucket).prefix(prefix).send().await;
+        let listed = listed.map_err(|error| DevError::while_doing("listing a bucket", DisplayErrorContext(error)))?;
+        Ok(listed.contents().len())
+    }
+
+    /// What the webhook receiver was sent.
+    pub fn received(&self) -> &Received {
+        &self.received
+    }
+}
+
+/// The listeners of all parts.
+struct Ports {
+    api: TcpListener,
+    dynamodb: TcpListener,
+    s3: TcpListener,
+    events: TcpListener,
+}
+
+impl Ports {
+    async fn bind(first: u16) -> Result<Self, DevError> {
+        let bind = async |offset: u16| {
+            let port = if first == 0 { 0 } else { first.saturating_add(offset) };
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| DevError::while_doing(format!("listening on {address}"), error))
+        };
+        Ok(Self { api: bind(0).await?, dynamodb: bind(1).await?, s3: bind(2).await?, events: bind(3).await? })
+    }
+
+    /// Keys stay the same from start to start.
+    fn describe(&self, before: Option<DevDescription>) -> Result<DevDescription, DevError> {
+        let url = |listener: &TcpListener| {
+            let address = listener.local_addr().map_err(|error| DevError::while_doing("reading a port", error))?;
+            Ok(format!("http://{address}"))
+        };
+        let (workspace_id, api_key, secret_access_key) = match before {
+            Some(before) => (before.workspace_id, before.api_key, before.secret_access_key),
+            None => (WorkspaceId::new(), String::new(), Uuid::new_v4().simple().to_string()),
+        };
+        Ok(DevDescription {
+            api_url: url(&self.api)?,
+            workspace_id,
+            project_name: PROJECT.to_owned(),
+            api_key,
+            dynamodb_url: url(&self.dynamodb)?,
+            s3_url: url(&self.s3)?,
+            events_url: url(&self.events)?,
+            table_name: TABLE.to_owned(),
+            bus_name: BUS.to_owned(),
+            results_bucket: RESULTS_BUCKET.to_owned(),
+            access_key_id: "sundial-dev".to_owned(),
+            secret_access_key,
+            region: REGION.to_owned(),
+        })
+    }
+}
+
+fn clients(description: &DevDescription, lease: Duration) -> Result<(Clients, aws_sdk_s3::Client), DevError> {
+    let settings = Settings {
+        table: description.table_name.clone(),
+        bus: description.bus_name.clone(),
+        results_bucket: description.results_bucket.clone(),
+        retention: RETENTION_DEFAULT,
+        lease,
+        allowed_cidrs: ["127.0.0.0/8", "::1/128"].iter().filter_map(|range| range.parse().ok()).collect(),
+    };
+    let credentials =
+        Credentials::new(&description.access_key_id, &description.secret_access_key, None, None, "dev.json");
+    let at = |url: &str| {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(description.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .http_client(http_client())
+            .endpoint_url(url)
+            .build()
+    };
+    let s3 = aws_sdk_s3::config::Builder::from(&at(&description.s3_url)).force_path_style(true).build();
+    let s3 = aws_sdk_s3::Client::from_conf(s3);
+    let clients = Clients::assemble(
+        settings,
+        aws_sdk_dynamodb::Client::new(&at(&description.dynamodb_url)),
+        s3.clone(),
+        aws_sdk_eventbridge::Client::new(&at(&description.events_url)),
+    );
+    Ok((clients.map_err(|error| DevError(error.to_string()))?, s3))
+}
+
+/// Makes table, bucket, workspace and project, as far as they are missing.
+async fn prepare(clients: &Clients, description: &mut DevDescription) -> Result<(), DevError> {
+    let doing = |what: &'static str| move |error: sundial_store::StoreError| DevError::while_doing(what, error);
+    clients.store.table().create_if_missing().await.map_err(doing("making the table"))?;
+    let made = clients.results.create_if_missing().await;
+    made.map_err(|error| DevError::while_doing("making the bucket", error))?;
+    let known = clients.store.verify_api_key(&description.api_key).await.map_err(doing("looking at the API key"))?;
+    if known.is_none() {
+        let created = clients.store.create_api_key(description.workspace_id, clock::now()).await;
+        description.api_key = created.map_err(doing("making an API key"))?.api_key;
+    }
+    prepare_project(clients, description).await
+}
+
+async fn prepare_project(clients: &Clients, description: &DevDescription) -> Result<(), DevError> {
+    let doing = |error: sundial_store::StoreError| DevError::while_doing("making the project", error);
+    let bad = |error: String| DevError::while_doing("making the project", error);
+    let name = description.project_name.parse().map_err(bad)?;
+    let base_url = format!("{}{TARGET_PATH}", description.api_url);
+    let target = serde_json::json!({ "type": "http", "baseUrl": base_url });
+    let target = serde_json::from_value(target).map_err(|error| bad(error.to_string()))?;
+    let store = &clients.store;
+    match store.project(description.workspace_id, &name).await.map_err(doing)? {
+        Some(project) if project.target == target || !is_ours(&project.target) => Ok(()),
+        Some(project) => {
+            // The port has changed since the last start.
+            let secrets = store.secret_values(Some(project.secrets)).await.map_err(doing)?;
+            store.update_project(&project, target, &secrets, clock::now()).await.map_err(doing).map(drop)
+        }
+        None => {
+            let secrets = [SIGNING_SECRET, WEBHOOK_SECRET].map(|name| (name.to_owned(), new_secret()));
+            let secrets = SecretValues::from_stored(secrets.into());
+            let created = store.create_project(description.workspace_id, name, target, &secrets, clock::now()).await;
+            created.map_err(doing).map(drop)
+        }
+    }
+}
+
+/// Whether the target is the one that was made for the user, at whatever port.
+fn is_ours(target: &sundial_model::target::Target) -> bool {
+    let sundial_model::target::Target::Http { base_url, .. } = target;
+    base_url.as_str().starts_with("http://127.0.0.1:") && base_url.as_str().ends_with(TARGET_PATH)
+}

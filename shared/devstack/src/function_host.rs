@@ -1,0 +1,99 @@
+//! Lambda in this process: invocations with a deadline, a concurrency limit, and no retries.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use axum::Router;
+use lambda_http::request::LambdaRequest;
+use lambda_runtime::{Context, Error, LambdaEvent};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sundial_model::event::Event;
+use sundial_runtime::Clients;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+/// The timeouts of the functions, as in `template.yaml`.
+const JOB_API_TIMEOUT: Duration = Duration::from_secs(29);
+const SCHEDULE_EVALUATOR_TIMEOUT: Duration = Duration::from_secs(180);
+const PAYLOAD_EXECUTOR_TIMEOUT: Duration = Duration::from_secs(900);
+/// How many invocations of a function there are at once.
+const EVALUATORS_MAX: usize = 3;
+const EXECUTORS_MAX: usize = 100;
+/// An asynchronous event that waits longer for its turn is dropped, as in `template.yaml`.
+const TICK_AGE_MAX: Duration = Duration::from_secs(60);
+const WORK_AGE_MAX: Duration = Duration::from_secs(300);
+
+/// Hosts the functions.
+#[derive(Clone)]
+pub(crate) struct FunctionHost {
+    clients: Clients,
+    job_api: Router,
+    evaluators: Arc<Semaphore>,
+    executors: Arc<Semaphore>,
+}
+
+/// The timer's detail type.
+pub(crate) const TICK: &str = "Scheduled Event";
+
+impl FunctionHost {
+    pub(crate) fn new(clients: Clients) -> Self {
+        Self {
+            job_api: sundial_job_api::router::router(clients.clone()),
+            clients,
+            evaluators: Arc::new(Semaphore::new(EVALUATORS_MAX)),
+            executors: Arc::new(Semaphore::new(EXECUTORS_MAX)),
+        }
+    }
+
+    /// Invokes the job API and waits for its answer.
+    pub(crate) async fn job_api(&self, event: Value) -> Result<Value, Error> {
+        let event: LambdaEvent<LambdaRequest> = lambda_event(event, JOB_API_TIMEOUT)?;
+        tokio::time::timeout(JOB_API_TIMEOUT, sundial_job_api::handle(self.job_api.clone(), event)).await?
+    }
+
+    /// Hands an event of the bus to the function that its rule names, and does not wait.
+    pub(crate) fn dispatch(&self, detail_type: &str, event: Value) {
+        let host = self.clone();
+        match detail_type {
+            TICK | Event::SCHEDULE_CHANGED => tokio::spawn(async move {
+                let turn = tokio::time::timeout(TICK_AGE_MAX, host.evaluators.acquire()).await;
+                let Ok(Ok(_turn)) = turn else { return };
+                let invoked = async {
+                    let event: LambdaEvent<EventBridgeEvent<Value>> = lambda_event(event, SCHEDULE_EVALUATOR_TIMEOUT)?;
+                    sundial_schedule_evaluator::handle(&host.clients, event).await
+                };
+                report("schedule-evaluator", tokio::time::timeout(SCHEDULE_EVALUATOR_TIMEOUT, invoked).await);
+            }),
+            Event::WORK_READY => tokio::spawn(async move {
+                let turn = tokio::time::timeout(WORK_AGE_MAX, host.executors.acquire()).await;
+                let Ok(Ok(_turn)) = turn else { return };
+                let invoked = async {
+                    let event: LambdaEvent<EventBridgeEvent<_>> = lambda_event(event, PAYLOAD_EXECUTOR_TIMEOUT)?;
+                    sundial_payload_executor::handle(&host.clients, event).await
+                };
+                report("payload-executor", tokio::time::timeout(PAYLOAD_EXECUTOR_TIMEOUT, invoked).await);
+            }),
+            // No rule takes it.
+            _ => return,
+        };
+    }
+}
+
+fn lambda_event<T: DeserializeOwned>(event: Value, timeout: Duration) -> Result<LambdaEvent<T>, Error> {
+    let mut context = Context::default();
+    context.request_id = Uuid::new_v4().to_string();
+    let deadline = SystemTime::now() + timeout;
+    let since_epoch = deadline.duration_since(SystemTime::UNIX_EPOCH)?;
+    context.deadline = u64::try_from(since_epoch.as_millis())?;
+    Ok(LambdaEvent::new(serde_json::from_value(event)?, context))
+}
+
+fn report(function: &str, result: Result<Result<(), Error>, tokio::time::error::Elapsed>) {
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(function, %error, "an invocation failed"),
+        Err(_) => tracing::error!(function, "an invocation ran into its deadline"),
+    }
+}
