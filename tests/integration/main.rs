@@ -1,1 +1,15 @@
-fn main() {}
+//! Integration tests: the embedded cloud over HTTP and the real AWS SDK, a file for each behaviour.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is its purpose")]
+
+mod harness;
+
+mod bad_input;
+mod control;
+mod deliveries;
+mod events;
+mod job_runs;
+mod jobs;
+mod large;
+mod restart;
+mod schedules;
+mod tenancy;

@@ -12,6 +12,7 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(description: &DevDescription) -> Self {
+        sundial_outbound::client::install_tls_provider();
         let DevDescription { api_url, workspace_id, project_name, api_key, .. } = description;
         Self {
             client: reqwest::Client::new(),

@@ -87,7 +87,7 @@ async fn watch(api: &Api) -> Result<Vec<Value>, String> {
             }
             are_paused = true;
         }
-        if are_paused && runs.iter().all(|run| has_come_to_rest(run)) {
+        if are_paused && runs.iter().all(has_come_to_rest) {
             progress.finish();
             return Ok(runs);
         }

@@ -5,6 +5,7 @@ use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::job::JobInput;
 use sundial_model::payload::Payload;
 use sundial_model::schedule::{CatchUpPolicy, Overlap, Schedule};
+use sundial_model::sink::Sink;
 use sundial_model::{InvalidFields, JobId};
 use sundial_store::PAYLOAD_BYTES_MAX;
 
@@ -39,6 +40,11 @@ pub(crate) fn check_job_update(document: Value, id: &JobId) -> Result<JobInput, 
 fn check(document: Value, mut errors: InvalidFields) -> Result<JobInput, InvalidFields> {
     // The schedule's meaning is looked at even when something else is at fault.
     let schedule = document.get("schedule").cloned();
+    if let Some(Ok(Sink::S3 { access_key_id: None, secret_access_key: None, endpoint: None, .. })) =
+        document.get("sink").filter(|sink| !sink.is_null()).cloned().map(InvalidFields::read::<Sink>)
+    {
+        errors.push("/sink/accessKeyId", "is required: this deployment lets Sundial's own role write to no bucket");
+    }
     let job = match InvalidFields::read::<JobInput>(document) {
         Ok(job) => Some(job),
         Err(faults) => {

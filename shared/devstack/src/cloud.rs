@@ -81,7 +81,7 @@ impl DevCloud {
             }
             Mode::Whole => {
                 let host = FunctionHost::new(clients.clone());
-                event_bus::serve(ports.events, Receiver::Functions(host.clone()), REGION);
+                event_bus::serve(ports.events, Receiver::Functions(Box::new(host.clone())), REGION);
                 let app = demo_services::router(received.clone()).merge(api_gateway::router(host.clone()));
                 tokio::spawn(async move { axum::serve(ports.api, app).await });
                 event_bus::start_timer(host, REGION);

@@ -23,7 +23,7 @@ const TICK_EVERY: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) enum Receiver {
     /// A function is invoked.
-    Functions(FunctionHost),
+    Functions(Box<FunctionHost>),
     /// It is appended to a file, a line each.
     File(PathBuf),
 }

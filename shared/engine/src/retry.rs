@@ -14,7 +14,7 @@ pub fn delay_after(policy: &RetryPolicy, attempts_made: u32) -> Option<Duration>
     let growth = policy.backoff_coefficient.get().powf(f64::from(attempts_made.saturating_sub(1)));
     // A float cast saturates, so that endless growth ends at the bound.
     let milliseconds = (policy.initial_interval.get() as f64 * growth) as u64;
-    let bound = policy.maximum_interval.map_or(LONGEST_DELAY_MS, |interval| interval.get());
+    let bound = policy.maximum_interval.map_or(LONGEST_DELAY_MS, sundial_model::duration::Milliseconds::get);
     Some(Duration::from_millis(milliseconds.min(bound)))
 }
 

@@ -3,9 +3,10 @@
 //! `deserr` walks a JSON document and hands each fault to [`InvalidFields`], which always says
 //! "go on", so one answer names them all. The pointers are JSON pointers (RFC 6901).
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, MergeWithError, ValuePointerRef};
+use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Map, MergeWithError, Value, ValuePointerRef};
 use serde::{Deserialize, Serialize};
 
 /// One field at fault.
@@ -67,6 +68,27 @@ impl InvalidFields {
     pub fn read<T: Deserr<Self>>(value: serde_json::Value) -> Result<T, Self> {
         deserr::deserialize(value)
     }
+}
+
+/// Reads an object whose keys are its users' own. (The reader of maps that `deserr` brings forgets
+/// the faults of their values.)
+pub(crate) fn read_map<T: Deserr<InvalidFields>, V: IntoValue>(
+    value: Value<V>,
+    location: ValuePointerRef<'_>,
+) -> Result<BTreeMap<String, T>, InvalidFields> {
+    let Value::Map(map) = value else {
+        return Err(InvalidFields::at(location, format!("must be an object, not {}", kind_in_words(value.kind()))));
+    };
+    let (mut read, mut errors) = (BTreeMap::new(), InvalidFields::default());
+    for (key, value) in map.into_iter() {
+        match T::deserialize_from_value(value.into_value(), location.push_key(&key)) {
+            Ok(value) => {
+                read.insert(key, value);
+            }
+            Err(faults) => errors.extend_below("", faults),
+        }
+    }
+    errors.into_result().map(|()| read)
 }
 
 /// The place as a JSON pointer.

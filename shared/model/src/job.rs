@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::configuration::Configuration;
 use crate::identifiers::{AuthSessionId, JobId, ProjectId};
-use crate::invalid::{InvalidFields, json_pointer, pointer_segment};
+use crate::invalid::{InvalidFields, json_pointer, read_map};
 use crate::number::WholeNumber;
 use crate::payload::{Payload, PayloadList};
 use crate::schedule::Schedule;
@@ -27,7 +27,44 @@ impl Deserr<InvalidFields> for Ignored {
 }
 
 /// Labels of a job, to filter lists by.
-pub type Tags = BTreeMap<String, String>;
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tags(BTreeMap<String, String>);
+
+impl Tags {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is this one.
+    pub fn has(&self, key: &str, value: &str) -> bool {
+        self.0.get(key).is_some_and(|stored| stored == value)
+    }
+}
+
+impl Deserr<InvalidFields> for Tags {
+    fn deserialize_from_value<V: IntoValue>(
+        value: Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, InvalidFields> {
+        let tags = read_map::<String, V>(value, location)?;
+        let mut errors = InvalidFields::default();
+        if tags.len() > TAGS_MAX {
+            errors.push(json_pointer(location), format!("must be at most {TAGS_MAX} tags"));
+        }
+        for (key, value) in &tags {
+            let mut refuse = |message: String| errors.push(json_pointer(location.push_key(key)), message);
+            if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH_MAX || key.contains(':') {
+                refuse(format!("must be named by 1 to {TAG_KEY_LENGTH_MAX} characters without a colon"));
+            }
+            if value.chars().count() > TAG_VALUE_LENGTH_MAX {
+                refuse(format!("must be at most {TAG_VALUE_LENGTH_MAX} characters"));
+            }
+        }
+        errors.into_result().map(|()| Self(tags))
+    }
+}
 
 const TAGS_MAX: usize = 50;
 const TAG_KEY_LENGTH_MAX: usize = 128;
@@ -63,7 +100,7 @@ pub struct JobDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<Description>,
     /// Labels to filter lists by.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
     /// How it is carried out.
     pub configuration: Configuration,
@@ -139,7 +176,7 @@ pub struct JobInput {
     #[deserr(default)]
     description: Option<Description>,
     #[deserr(default)]
-    tags: Tags,
+    tags: Option<Tags>,
     #[deserr(default)]
     configuration: Option<Configuration>,
     #[deserr(default)]
@@ -165,18 +202,6 @@ pub struct JobInput {
 fn check_job(job: JobInput, location: ValuePointerRef<'_>) -> Result<JobInput, InvalidFields> {
     let mut errors = InvalidFields::default();
     let here = json_pointer(location);
-    if job.tags.len() > TAGS_MAX {
-        errors.push(format!("{here}/tags"), format!("must be at most {TAGS_MAX} tags"));
-    }
-    for (key, value) in &job.tags {
-        let pointer = || format!("{here}/tags{}", pointer_segment(key));
-        if key.is_empty() || key.chars().count() > TAG_KEY_LENGTH_MAX || key.contains(':') {
-            errors.push(pointer(), format!("must be named by 1 to {TAG_KEY_LENGTH_MAX} characters without a colon"));
-        }
-        if value.chars().count() > TAG_VALUE_LENGTH_MAX {
-            errors.push(pointer(), format!("must be at most {TAG_VALUE_LENGTH_MAX} characters"));
-        }
-    }
     if job.notifications.as_ref().is_some_and(|list| list.len() > NOTIFICATIONS_MAX) {
         errors.push(format!("{here}/notifications"), format!("must be at most {NOTIFICATIONS_MAX} notifications"));
     }
@@ -188,7 +213,7 @@ impl JobInput {
     pub fn into_definition(self) -> (JobDefinition, Option<Vec<Payload>>) {
         let definition = JobDefinition {
             description: self.description,
-            tags: self.tags,
+            tags: self.tags.unwrap_or_default(),
             configuration: self.configuration.unwrap_or_default(),
             schedule: self.schedule,
             sink: self.sink,

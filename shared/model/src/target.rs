@@ -108,7 +108,7 @@ impl Deserr<InvalidFields> for Headers {
         value: deserr::Value<V>,
         location: deserr::ValuePointerRef<'_>,
     ) -> Result<Self, InvalidFields> {
-        let headers = BTreeMap::<String, SecretText>::deserialize_from_value(value, location)?;
+        let headers = crate::invalid::read_map::<SecretText, V>(value, location)?;
         let mut errors = InvalidFields::default();
         if headers.len() > HEADERS_MAX {
             errors.extend_below("", InvalidFields::at(location, format!("must be at most {HEADERS_MAX} headers")));

@@ -74,8 +74,7 @@ impl OutboundClient {
     /// # Errors
     /// When the TLS configuration of this machine cannot be read.
     pub fn new(guard: AddressGuard) -> Result<Self, reqwest::Error> {
-        // Already installed is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_tls_provider();
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -107,6 +106,12 @@ impl OutboundClient {
         };
         read_answer(answer, answer_bytes_max).await
     }
+}
+
+/// Chooses `ring` for the TLS of this process; must come before any client is built.
+pub fn install_tls_provider() {
+    // Already installed is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// The address in a URL that names one; such URLs are not resolved.

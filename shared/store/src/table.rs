@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, Delete, GlobalSecondaryIndex, KeySchemaElement,
     KeyType, KeysAndAttributes, Projection, ProjectionType, Put, PutRequest, ScalarAttributeType,
@@ -256,7 +257,8 @@ impl Table {
     pub async fn create_if_missing(&self) -> Result<(), StoreError> {
         match self.client.describe_table().table_name(&self.name).send().await {
             Ok(_) => return Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {}
+            Err(error) if error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => {
+            }
             Err(error) => return Err(error.into()),
         }
         let refused = |error: aws_sdk_dynamodb::error::BuildError| StoreError::Refused(error.to_string());

@@ -76,9 +76,7 @@ pub(crate) async fn list(
     const AT_ONCE: usize = 10;
     let tag = query.tag()?;
     let page = clients.store.jobs(project.id, query.after.as_deref(), query.limit).await?;
-    let has_tag = |job: &&StoredJob| {
-        tag.is_none_or(|(key, value)| job.definition.tags.get(key).is_some_and(|stored| stored == value))
-    };
+    let has_tag = |job: &&StoredJob| tag.is_none_or(|(key, value)| job.definition.tags.has(key, value));
     let wanted: Vec<_> = page.jobs.iter().filter(has_tag).collect();
     let mut jobs = Vec::with_capacity(wanted.len());
     for some in wanted.chunks(AT_ONCE) {

@@ -1,0 +1,71 @@
+//! The `sundial` command, as a library, so that a test starts the very same program.
+#![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
+#![expect(clippy::print_stderr, reason = "and says on standard error what went wrong")]
+
+mod demo;
+mod dev;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing::Level;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Runs batch jobs on a schedule, in your own AWS account or on this machine.
+#[derive(Parser)]
+#[command(name = "sundial", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show what it does: two scheduled jobs, start to end, in a cloud of their own.
+    Demo,
+    /// Run the embedded cloud until it is stopped: the API, the functions and their storage.
+    Dev {
+        /// The API's port; the next three are those of DynamoDB, S3 and the event bus.
+        #[arg(long, default_value_t = 9400)]
+        port: u16,
+        /// Where everything is kept.
+        #[arg(long, default_value = ".sundial")]
+        data_dir: PathBuf,
+        /// Just DynamoDB, S3 and a bus that appends to events.jsonl: no timer and no functions.
+        #[arg(long)]
+        storage_only: bool,
+    },
+}
+
+/// The program: reads its arguments, and answers with its exit code.
+#[tokio::main]
+pub async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Demo => {
+            start_log(Level::ERROR);
+            demo::run().await
+        }
+        Command::Dev { port, data_dir, storage_only } => {
+            start_log(Level::INFO);
+            dev::run(port, data_dir, storage_only).await
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The log on standard error: from `default` on, or from the level in `SUNDIAL_LOG`.
+fn start_log(default: Level) {
+    let level = std::env::var("SUNDIAL_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let targets = sundial_runtime::logging::our_targets(level).with_default(level.min(Level::WARN));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    tracing_subscriber::registry().with(targets).with(lines).init();
+}

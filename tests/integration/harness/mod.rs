@@ -1,0 +1,152 @@
+//! Tests read as stories: start a cloud, act over the API, wait for what is promised, look.
+
+mod target;
+
+pub(crate) use target::{Answer, Target};
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode};
+use tempfile::TempDir;
+
+/// Nothing that a test waits for takes longer on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An embedded cloud in this process.
+pub(crate) struct Cloud {
+    pub(crate) dev: DevCloud,
+    pub(crate) api: Api,
+    _folder: TempDir,
+}
+
+impl Cloud {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DevOptions {
+            port: 0,
+            data_folder: folder.path().to_owned(),
+            mode: Mode::Whole,
+            lease: Duration::from_secs(4),
+        };
+        let dev = DevCloud::start(options).await.unwrap();
+        let api = Api::new(dev.description());
+        Self { dev, api, _folder: folder }
+    }
+}
+
+/// The API, below one workspace.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) client: reqwest::Client,
+    pub(crate) base: String,
+    pub(crate) key: String,
+}
+
+impl Api {
+    pub(crate) fn new(description: &DevDescription) -> Self {
+        sundial_outbound::client::install_tls_provider();
+        Self {
+            client: reqwest::Client::new(),
+            base: format!("{}/v1/workspaces/{}", description.api_url, description.workspace_id),
+            key: description.api_key.clone(),
+        }
+    }
+
+    /// The API of a process that has written its `dev.json`.
+    pub(crate) fn of_folder(folder: &Path) -> Option<Self> {
+        let json = std::fs::read(folder.join("dev.json")).ok()?;
+        Some(Self::new(&serde_json::from_slice(&json).ok()?))
+    }
+
+    /// Sends a request with a JSON body, if there is one.
+    pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.base));
+        let request = request.header("x-api-key", &self.key);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// What a request answers that must succeed.
+    pub(crate) async fn ok(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.send(method, path, body).await;
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.ok("GET", path, None).await
+    }
+
+    /// Makes the project `shop` with this target.
+    pub(crate) async fn make_project(&self, target: &Target) -> Value {
+        let target = json!({ "type": "http", "baseUrl": target.url });
+        self.ok("PUT", "/projects/shop", Some(json!({ "target": target }))).await
+    }
+
+    /// Creates a job in the project `shop`.
+    pub(crate) async fn create_job(&self, job: Value) -> Value {
+        self.ok("POST", "/projects/shop/jobs", Some(job)).await
+    }
+
+    /// Triggers a job of the project `shop`; answers with the path of its run.
+    pub(crate) async fn trigger(&self, job: &str) -> String {
+        let run = self.ok("POST", &format!("/projects/shop/jobs/{job}/trigger"), None).await;
+        format!("/projects/shop/jobs/{job}/runs/{}", run["id"].as_str().unwrap())
+    }
+
+    /// Waits until what a path answers is as it should be.
+    pub(crate) async fn wait_for(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let answer = self.get(path).await;
+            if is_so(&answer) {
+                return answer;
+            }
+            assert!(begun.elapsed() < PATIENCE, "waited in vain; {path} is {answer}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until a run has this status.
+    pub(crate) async fn wait_for_status(&self, run: &str, status: &str) -> Value {
+        self.wait_for(run, |run| run["status"] == status).await
+    }
+
+    /// All pages of a list.
+    pub(crate) async fn all(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        let separator = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let page = self.get(&format!("{path}{separator}limit=500{cursor}")).await;
+            items.extend(page["items"].as_array().unwrap().iter().cloned());
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+}
+
+/// Counters of a run as `[total, pending, running, succeeded, failed, canceled]`.
+pub(crate) fn summary(run: &Value) -> [u64; 6] {
+    ["total", "pending", "running", "succeeded", "failed", "canceled"]
+        .map(|name| run["summary"][name].as_u64().unwrap())
+}
+
+/// So many payloads for an API.
+pub(crate) fn payloads(api: &str, count: u32) -> Value {
+    (0..count).map(|n| json!({ "apiName": api, "parameters": { "n": n } })).collect()
+}
+
+/// The fields that a problem document says are at fault, in order.
+pub(crate) fn pointers(problem: &Value) -> Vec<&str> {
+    let errors = problem["errors"].as_array().into_iter().flatten();
+    let mut pointers: Vec<_> = errors.filter_map(|error| error["pointer"].as_str()).collect();
+    pointers.sort_unstable();
+    pointers
+}
