@@ -36,9 +36,10 @@ fn greet(description: &DevDescription) {
     let job = format!(
         r#"{{"id":"{id}","payload":[{{"apiName":"echo","parameters":{{"n":1}}}},{{"apiName":"flaky"}}],"schedule":{{"intervals":[{{"every":"10s"}}]}}}}"#
     );
+    // One line, to be copied as it is.
     println!(
-        "curl -s -X POST {api_url}/v1/workspaces/{workspace_id}/projects/{project_name}/jobs \\\n  \
-         -H 'x-api-key: {api_key}' -H 'content-type: application/json' \\\n  -d '{job}'"
+        "curl -s -X POST {api_url}/v1/workspaces/{workspace_id}/projects/{project_name}/jobs -H 'x-api-key: {api_key}' \
+         -H 'content-type: application/json' -d '{job}'"
     );
     println!();
 }

@@ -5,6 +5,7 @@
 mod demo;
 mod dev;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -65,7 +66,7 @@ pub async fn main() -> ExitCode {
 /// The log on standard error: from `default` on, or from the level in `SUNDIAL_LOG`.
 fn start_log(default: Level) {
     let level = std::env::var("SUNDIAL_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let targets = sundial_runtime::logging::our_targets(level).with_default(level.min(Level::WARN));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let targets = sundial_runtime::logging::our_targets(level).with_default(Level::ERROR);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
     tracing_subscriber::registry().with(targets).with(lines).init();
 }
