@@ -67,6 +67,9 @@ pub async fn main() -> ExitCode {
 fn start_log(default: Level) {
     let level = std::env::var("SUNDIAL_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let targets = sundial_runtime::logging::our_targets(level).with_default(Level::ERROR);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     tracing_subscriber::registry().with(targets).with(lines).init();
 }

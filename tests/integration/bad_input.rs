@@ -177,6 +177,11 @@ fn kinds() -> Vec<Bad> {
             &schedule(json!({ "calendars": [{}], "startAt": "2027-01-02T00:00:00Z", "endAt": "2027-01-01T00:00:00Z" })),
             &["/schedule/startAt"],
         ),
+        job(
+            "a schedule that no item holds",
+            &schedule(json!({ "calendars": vec![json!({ "comment": "x".repeat(200), "hour": [1, 2, 3] }); 500] })),
+            &[""],
+        ),
         job("an unknown sink", &sink(json!({ "type": "fax" })), &["/sink/type"]),
         job("a sink of no type", &sink(json!({ "url": "https://example.com" })), &["/sink/type"]),
         job("a sink at no URL", &sink(json!({ "type": "webhook", "url": "nowhere" })), &["/sink/url"]),

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 use sundial_engine::schedule::CompiledSchedule;
-use sundial_model::job::JobInput;
+use sundial_model::job::{JobDefinition, JobInput};
 use sundial_model::payload::Payload;
 use sundial_model::schedule::{CatchUpPolicy, Overlap, Schedule};
+use sundial_model::secret::SecretValues;
 use sundial_model::sink::Sink;
 use sundial_model::{InvalidFields, JobId};
 use sundial_store::PAYLOAD_BYTES_MAX;
@@ -72,6 +73,24 @@ fn check_schedule(schedule: &Schedule) -> Result<(), InvalidFields> {
     }
     if specification.catch_up.policy == CatchUpPolicy::All {
         errors.push("/catchUp/policy", "can be latest or none in this version");
+    }
+    errors.into_result()
+}
+
+/// A job without its payloads, and the secrets of a job, may be this large as JSON: what fits an
+/// item of the table with room to spare.
+const DEFINITION_BYTES_MAX: usize = 100_000;
+const SECRETS_BYTES_MAX: usize = 200_000;
+
+/// Refuses what would not fit the table.
+pub(crate) fn check_definition_size(definition: &JobDefinition, secrets: &SecretValues) -> Result<(), InvalidFields> {
+    let mut errors = InvalidFields::default();
+    if serde_json::to_vec(definition).map_or(0, |json| json.len()) > DEFINITION_BYTES_MAX {
+        errors.push("", format!("must be at most {DEFINITION_BYTES_MAX} bytes without its payloads"));
+    }
+    let secret_bytes: usize = secrets.expose().iter().map(|(key, value)| key.len() + value.len()).sum();
+    if secret_bytes > SECRETS_BYTES_MAX {
+        errors.push("", format!("must have at most {SECRETS_BYTES_MAX} bytes of headers in sink and notifications"));
     }
     errors.into_result()
 }

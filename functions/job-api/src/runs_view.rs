@@ -50,10 +50,7 @@ impl SegmentView {
             attempts: outcome.as_ref().map_or_else(|| attempts.map_or(0, |it| it.attempts), |it| it.attempts),
             start_time: outcome.as_ref().map(|it| it.start_time).or_else(|| last_failed.map(|it| it.start_time)),
             end_time: outcome.as_ref().map(|it| it.end_time),
-            result: outcome
-                .as_ref()
-                .and_then(|it| it.result.as_ref())
-                .and_then(|raw| serde_json::from_str(raw.get()).ok()),
+            result: outcome.as_ref().and_then(|it| it.result.clone()),
             result_location: location.map(|location| ResultLocation {
                 key: location.key,
                 size: location.size,

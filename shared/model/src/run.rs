@@ -1,6 +1,7 @@
 //! The run: the execution of one payload inside a job run.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::identifiers::RunId;
 use crate::payload::{ApiName, Parameters};
@@ -104,7 +105,7 @@ pub struct ResultLocation {
 }
 
 /// A run as it is answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     /// Its id, made of the job run's and the payload's index.
@@ -124,7 +125,7 @@ pub struct Run {
     pub attempts: u32,
     /// What the target gave, when that is small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<serde_json::Value>,
+    pub result: Option<Box<RawValue>>,
     /// Where that is, when it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_location: Option<ResultLocation>,

@@ -14,7 +14,7 @@ use sundial_store::{StoreError, StoredJob};
 
 use super::{FoundJob, FoundProject};
 use crate::body::{Json, PAGE_BYTES_MAX, Page};
-use crate::check_job::{check_job_update, check_new_job};
+use crate::check_job::{check_definition_size, check_job_update, check_new_job};
 use crate::cursor::ListQuery;
 use crate::due::{announce, set_next};
 use crate::problem_response::ApiProblem;
@@ -37,6 +37,7 @@ pub(crate) async fn create(
     let (mut definition, payloads) = input.into_definition();
     definition.keep_redacted(&SecretValues::default())?;
     let secrets = definition.secret_values();
+    check_definition_size(&definition, &secrets)?;
     let mut job = StoredJob::new(&project, JobUuid::new(), id.clone(), definition, state, now);
     set_next(&mut job, now);
     let payloads = payloads.unwrap_or_default();
@@ -123,6 +124,7 @@ async fn replace(clients: &Clients, job: &StoredJob, input: JobInput) -> Result<
     let stored = clients.store.secret_values(job.secrets).await.map_err(ReplaceError::Store)?;
     definition.keep_redacted(&stored).map_err(ReplaceError::Fields)?;
     let secrets = definition.secret_values();
+    check_definition_size(&definition, &secrets).map_err(ReplaceError::Fields)?;
     let mut changed = job.clone();
     changed.definition = definition;
     set_next(&mut changed, now);
