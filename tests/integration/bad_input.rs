@@ -330,6 +330,17 @@ fn kinds() -> Vec<Bad> {
             "bad-request",
             &["/cursor"],
         ),
+        // {"v":1,"list":0,"after":"4294967295"}
+        other(
+            "a forged cursor",
+            "GET",
+            "/projects/shop/jobs?cursor=eyJ2IjoxLCJsaXN0IjowLCJhZnRlciI6IjQyOTQ5NjcyOTUifQ",
+            json!({}),
+            400,
+            "bad-request",
+            &["/cursor"],
+        ),
+        other("a path that is no text", "GET", "/projects/%FF", json!({}), 404, "not-found", &[]),
         other(
             "a status of nothing",
             "GET",

@@ -1,5 +1,6 @@
 //! Who is calling: the workspace's API key, on every route below a workspace.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -14,13 +15,14 @@ use crate::problem_response::ApiProblem;
 /// whose key it is.
 pub(crate) async fn authenticate(
     State(clients): State<Clients>,
-    Path(parameters): Path<HashMap<String, String>>,
+    parameters: Result<Path<HashMap<String, String>>, PathRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiProblem> {
     let unauthorized = || Problem::new(ProblemCode::Unauthorized, "send a valid API key in the header x-api-key");
     let given = request.headers().get("x-api-key").and_then(|value| value.to_str().ok()).ok_or_else(unauthorized)?;
     let key = clients.store.verify_api_key(given).await?.ok_or_else(unauthorized)?;
+    let Path(parameters) = parameters.map_err(|_| Problem::not_found("such route"))?;
     let workspace = parameters.get("workspace").and_then(|text| text.parse::<WorkspaceId>().ok());
     if workspace != Some(key.workspace_id) {
         // Whether another workspace is there is not the caller's business.

@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
-use sundial_model::InvalidFields;
+use sundial_model::{InvalidFields, Timestamp};
 
 use crate::problem_response::ApiProblem;
 
 const VERSION: u8 = 1;
+const NO_CURSOR: &str = "is no cursor of this list; leave it out to begin anew";
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 500;
 
@@ -78,6 +79,22 @@ impl ListQuery {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&content).unwrap_or_default())
     }
 
+    /// The index to begin with, in a list by index.
+    pub(crate) fn first_index(&self) -> Result<u32, InvalidFields> {
+        let Some(after) = &self.after else { return Ok(0) };
+        let first = after.parse::<u32>().ok().and_then(|after| after.checked_add(1));
+        first.ok_or_else(|| InvalidFields::one("/cursor", NO_CURSOR))
+    }
+
+    /// Before which place to begin, in a list by time.
+    pub(crate) fn before(&self) -> Result<Option<&str>, InvalidFields> {
+        let is_place = |place: &str| place.split_once('#').is_some_and(|(time, _)| time.parse::<Timestamp>().is_ok());
+        match self.after.as_deref() {
+            Some(place) if !is_place(place) => Err(InvalidFields::one("/cursor", NO_CURSOR)),
+            place => Ok(place),
+        }
+    }
+
     /// The filter `status`, as one of `all`.
     pub(crate) fn status<T: Serialize + Copy>(&self, all: &[T]) -> Result<Option<T>, InvalidFields> {
         let Some(wanted) = &self.status else { return Ok(None) };
@@ -95,10 +112,17 @@ impl ListQuery {
     }
 }
 
+/// Whether this can be a name, an index, or a time and an id.
+fn is_position(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn decode(cursor: &str, list: u64) -> Result<String, String> {
     let content = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|json| serde_json::from_slice::<Content>(&json).ok());
     match content {
-        Some(content) if content.v == VERSION && content.list == list => Ok(content.after),
-        _ => Err("is no cursor of this list; leave it out to begin anew".to_owned()),
+        Some(content) if content.v == VERSION && content.list == list && is_position(&content.after) => {
+            Ok(content.after)
+        }
+        _ => Err(NO_CURSOR.to_owned()),
     }
 }

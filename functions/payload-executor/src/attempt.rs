@@ -23,8 +23,8 @@ const INLINE_RESULT_BYTES_MAX: usize = 100_000;
 pub(crate) enum Attempted {
     /// The payload has ended.
     Ended(Task, Outcome),
-    /// It is tried again; the task says when.
-    Again(Task),
+    /// It is tried again; the task says when. The target may have asked to be left alone until a time.
+    Again(Task, Option<Timestamp>),
 }
 
 impl Attempted {
@@ -77,7 +77,7 @@ pub(crate) async fn make(context: Arc<RunContext>, mut task: Task) -> Attempted 
     match after_failure(&policy, attempt, is_retryable, retry_after, end_time) {
         AfterFailure::Again { at } => {
             task.not_before = at;
-            Attempted::Again(task)
+            Attempted::Again(task, retry_after.map(|wait| end_time + wait))
         }
         AfterFailure::Final { attempts_ran_out } => {
             Attempted::Ended(task, Outcome { error: Some(error), attempts_ran_out, ..outcome })

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use sundial_store::{AttemptRecord, Commit, DeliveryRecord, DueDeliveries, Outcome, keys};
+use sundial_store::{AttemptRecord, Commit, DeliveryRecord, DueDeliveries, Outcome, json_bytes, keys};
 
 use crate::ready::Task;
 
 /// A transaction takes 100 writes and 4 MB; some are kept back for what is not counted here.
 const WRITES_MAX: usize = 80;
-const BYTES_MAX: usize = 2_000_000;
+const BYTES_MAX: usize = 3_000_000;
 /// An item of outcomes is closed at this size by the store; a further one is a further write.
 const ITEM_BYTES: usize = 300_000;
 
@@ -87,35 +87,33 @@ impl Buffer {
 
     /// Takes out what fits one transaction.
     pub(crate) fn take(&mut self) -> Batch {
-        let (mut batch, mut writes, mut bytes) = (Batch::default(), 0, 0);
+        let (mut batch, mut room) = (Batch::default(), Room { writes: WRITES_MAX, bytes: BYTES_MAX });
         // Those of one segment share an item, so they come together.
         self.ended.sort_by_key(|(_, outcome)| outcome.index);
         let (mut segment, mut segment_bytes, mut count) = (None, 0, 0);
         for (task, outcome) in &self.ended {
-            writes += usize::from(!task.failed_attempts.is_empty());
             let this = Some(keys::segment_of(outcome.index));
             let length = outcome.bytes();
-            if segment != this || segment_bytes + length > ITEM_BYTES {
-                // The item of outcomes, and that of their deliveries.
-                writes += 2;
-                (segment, segment_bytes) = (this, 0);
-            }
-            if count > 0 && (writes > WRITES_MAX || bytes + length > BYTES_MAX) {
+            let is_new_item = segment != this || segment_bytes + length > ITEM_BYTES;
+            // The item of outcomes and that of their deliveries; the payload's failed attempts.
+            let writes = if is_new_item { 2 } else { 0 } + usize::from(!task.failed_attempts.is_empty());
+            if !room.take(writes, length + record_bytes(task), count == 0) {
                 break;
             }
-            (segment_bytes, bytes, count) = (segment_bytes + length, bytes + length, count + 1);
+            segment_bytes = if is_new_item { length } else { segment_bytes + length };
+            (segment, count) = (this, count + 1);
         }
         batch.ended = self.ended.drain(..count).collect();
-        let attempts = WRITES_MAX.saturating_sub(writes).min(self.again.len());
+        let mut fits = |task: &Task| room.take(1, record_bytes(task), false);
+        let attempts = self.again.iter().take_while(|task| fits(task)).count();
         batch.again = self.again.drain(..attempts).collect();
-        writes += attempts;
         while let Some(tried) = self.tried.last() {
-            // The batch that goes, those that come, and the records, which may need a second item.
-            let cost = 3 + tried.again.len();
-            if writes + cost > WRITES_MAX && writes > 0 {
+            let bytes: usize = tried.attempts.iter().map(json_bytes).sum();
+            // The batch that goes, those that come, and the items of the records.
+            let writes = 2 + tried.again.len() + bytes / ITEM_BYTES + 1;
+            if !room.take(writes, bytes, batch.is_empty()) {
                 break;
             }
-            writes += cost;
             batch.tried.extend(self.tried.pop());
         }
         self.settle_oldest();
@@ -133,7 +131,33 @@ impl Buffer {
     }
 }
 
+/// What is left of a transaction.
+struct Room {
+    writes: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Takes some of it, if it is there. The first thing always fits.
+    fn take(&mut self, writes: usize, bytes: usize, is_first: bool) -> bool {
+        let fits = is_first || (writes <= self.writes && bytes <= self.bytes);
+        if fits {
+            self.writes = self.writes.saturating_sub(writes);
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+        fits
+    }
+}
+
+fn record_bytes(task: &Task) -> usize {
+    json_bytes(&task.failed_attempts)
+}
+
 impl Batch {
+    fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.again.is_empty() && self.tried.is_empty()
+    }
+
     /// What the store is to record; `due` are the deliveries that come with the outcomes.
     pub(crate) fn commit(&self, due: Vec<DueDeliveries>) -> Commit {
         let again = self.again.iter().map(crate::attempt::Attempted::record);

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use sundial_engine::sink_delivery::next_delivery;
@@ -20,10 +21,24 @@ use crate::context::RunContext;
 /// So many requests of one batch are under way at once.
 const AT_ONCE: usize = 8;
 
-/// A batch with what is to be delivered.
+/// A delivery may take this long: none starts when the invocation would end before.
+const DELIVERY_TIME_MAX: Duration = Duration::from_secs(35);
+/// A batch comes back at so many different times at most, to fit one transaction.
+const GROUPS_MAX: usize = 8;
+
+/// A batch that is due.
 pub(crate) struct DeliveryBatch {
     pub(crate) due: DueDeliveries,
-    pub(crate) items: Vec<(Payload, Outcome)>,
+    /// What is to be delivered, when it is at hand; it is read otherwise.
+    pub(crate) items: Option<Vec<(Payload, Outcome)>>,
+}
+
+/// What became of a batch.
+pub(crate) enum Delivered {
+    /// It was tried.
+    Tried(TriedDeliveries),
+    /// It could not be read; it is still due.
+    Unread(DueDeliveries),
 }
 
 /// The deliveries that become due with these outcomes: a batch for each segment.
@@ -47,47 +62,61 @@ pub(crate) fn due_with<'a>(
 }
 
 /// Reads what a batch is to deliver.
-pub(crate) async fn load(context: &RunContext, due: DueDeliveries) -> Result<DeliveryBatch, StoreError> {
+async fn load(context: &RunContext, due: &DueDeliveries) -> Result<Vec<(Payload, Outcome)>, StoreError> {
+    let (Some(first), Some(last)) = (due.indices.first().copied(), due.indices.last().copied()) else {
+        return Ok(Vec::new());
+    };
     let wanted: HashSet<u32> = due.indices.iter().copied().collect();
-    let Some(first) = due.indices.first().copied() else { return Ok(DeliveryBatch { due, items: Vec::new() }) };
     let store = &context.clients.store;
     let outcomes = store.outcomes(&context.run, keys::segment_of(first)).await?;
     let mut outcomes: HashMap<u32, Outcome> = outcomes.into_iter().map(|outcome| (outcome.index, outcome)).collect();
-    let mut items = Vec::with_capacity(wanted.len());
-    for index in &due.indices {
-        let payload = store.payloads_from(&context.run.parts, *index, 1).await?.pop();
-        items.extend(payload.map(|indexed| indexed.payload).zip(outcomes.remove(index)));
-    }
-    Ok(DeliveryBatch { due, items })
+    let count = (last - first + 1) as usize;
+    let payloads = store.payloads_within(&context.run.parts, first, count, usize::MAX).await?;
+    let wanted = payloads.into_iter().filter(|indexed| wanted.contains(&indexed.index));
+    Ok(wanted.filter_map(|indexed| Some((indexed.payload, outcomes.remove(&indexed.index)?))).collect())
 }
 
-/// Tries a batch.
-pub(crate) async fn attempt(context: Arc<RunContext>, batch: DeliveryBatch) -> TriedDeliveries {
+/// Tries a batch, as far as there is time until `end_at`.
+pub(crate) async fn attempt(context: Arc<RunContext>, batch: DeliveryBatch, end_at: Instant) -> Delivered {
     let DeliveryBatch { due, items } = batch;
-    let Some(sink) = context.definition.sink.clone() else {
-        return TriedDeliveries { done: due, attempts: Vec::new(), again: Vec::new(), delivered: 0, failed: 0 };
+    let items = match items {
+        Some(items) => items,
+        None => match load(&context, &due).await {
+            Ok(items) => items,
+            Err(error) => {
+                tracing::warn!(%error, "deliveries that are due could not be read");
+                return Delivered::Unread(due);
+            }
+        },
     };
-    let sink = Arc::new(sink);
+    let Some(sink) = context.definition.sink.clone().map(Arc::new) else { return Delivered::Unread(due) };
     let tries = items.into_iter().map(|(payload, outcome)| {
         let (context, sink) = (Arc::clone(&context), Arc::clone(&sink));
         async move {
+            if Instant::now() + DELIVERY_TIME_MAX >= end_at {
+                return (outcome.index, None);
+            }
             let time = clock::now();
-            (outcome.index, time, deliver(&context, &sink, &payload, &outcome, time).await)
+            (outcome.index, Some((time, deliver(&context, &sink, &payload, &outcome, time).await)))
         }
     });
     let tried: Vec<_> = futures::stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
-    judge(due, tried)
+    Delivered::Tried(judge(due, tried))
 }
 
-/// Decides what becomes of each delivery of a batch.
-fn judge(due: DueDeliveries, tried: Vec<(u32, Timestamp, DeliveryOutcome)>) -> TriedDeliveries {
+/// Decides what becomes of each delivery of a batch; those that were not tried are due at once.
+fn judge(due: DueDeliveries, tried: Vec<(u32, Option<(Timestamp, DeliveryOutcome)>)>) -> TriedDeliveries {
     let attempts_made = due.attempts_made + 1;
     let (mut attempts, mut again, mut delivered, mut failed) = (Vec::new(), Vec::new(), 0, 0);
-    let now = clock::now();
-    // One die for the batch: what failed together for lack of a receiver comes back together,
-    // in one request to the table, and other batches at other times.
-    let spread = Uuid::new_v4().as_u128() as u32 as f64 / f64::from(u32::MAX) * 2.0 - 1.0;
-    for (index, time, outcome) in tried {
+    let (mut untried, now) = (Vec::new(), clock::now());
+    // One die for the batch: what failed together comes back together, and other batches at
+    // other times.
+    let spread = f64::from(Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX) * 2.0 - 1.0;
+    for (index, tried) in tried {
+        let Some((time, outcome)) = tried else {
+            untried.push(index);
+            continue;
+        };
         let next = outcome.failure.as_ref().map(|failure| next_delivery(failure, attempts_made, now, spread));
         let status = match next {
             None => DeliveryStatus::Delivered,
@@ -109,15 +138,30 @@ fn judge(due: DueDeliveries, tried: Vec<(u32, Timestamp, DeliveryOutcome)>) -> T
         };
         attempts.push(DeliveryRecord { index, attempt });
     }
-    again.sort_unstable();
-    let same_time = again.chunk_by(|(one, _), (other, _)| one == other);
-    let again = same_time.map(|group| DueDeliveries {
-        due_at: group[0].0,
-        generation: due.generation,
-        attempts_made,
-        indices: group.iter().map(|(_, index)| *index).collect(),
-    });
-    TriedDeliveries { again: again.collect(), done: due, attempts, delivered, failed }
+    let batch = |due_at: Timestamp, attempts_made: u32, mut indices: Vec<u32>| {
+        indices.sort_unstable();
+        DueDeliveries { due_at, generation: due.generation, attempts_made, indices }
+    };
+    let mut later: Vec<_> = in_groups(again).map(|(due_at, indices)| batch(due_at, attempts_made, indices)).collect();
+    if !untried.is_empty() {
+        later.push(batch(now, due.attempts_made, untried));
+    }
+    TriedDeliveries { again: later, done: due, attempts, delivered, failed }
+}
+
+/// Groups by time. When there are too many, neighbours wait for the latest of them.
+fn in_groups(mut times: Vec<(Timestamp, u32)>) -> impl Iterator<Item = (Timestamp, Vec<u32>)> {
+    times.sort_unstable();
+    let distinct = times.chunk_by(|(one, _), (other, _)| one == other).count();
+    let groups: Vec<_> = if distinct <= GROUPS_MAX {
+        times.chunk_by(|(one, _), (other, _)| one == other).map(<[_]>::to_vec).collect()
+    } else {
+        times.chunks(times.len().div_ceil(GROUPS_MAX)).map(<[_]>::to_vec).collect()
+    };
+    groups.into_iter().filter_map(|group| {
+        let latest = group.last().map(|(at, _)| *at)?;
+        Some((latest, group.into_iter().map(|(_, index)| index).collect()))
+    })
 }
 
 async fn deliver(
@@ -161,7 +205,6 @@ async fn deliver(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use sundial_engine::sink_delivery::DeliveryFailure;
 
     #[test]
@@ -176,10 +219,29 @@ mod tests {
             response: None,
         };
         let tried = [(1, 200), (2, 410), (3, 500), (4, 500)];
-        let tried = tried.map(|(index, status)| (index, Timestamp::EPOCH, outcome(status))).to_vec();
-        let judged = judge(due, tried);
+        let tried = tried.map(|(index, status)| (index, Some((Timestamp::EPOCH, outcome(status)))));
+        let judged = judge(due, tried.to_vec());
         assert_eq!((judged.delivered, judged.failed, judged.attempts.len()), (1, 1, 4));
         assert_eq!(judged.again.len(), 1);
         assert_eq!((judged.again[0].attempts_made, judged.again[0].indices.clone()), (1, vec![3, 4]));
+    }
+
+    #[test]
+    fn what_there_was_no_time_for_stays_due_and_uses_up_no_attempt() {
+        let due = DueDeliveries { due_at: Timestamp::EPOCH, generation: 1, attempts_made: 3, indices: vec![1, 2] };
+        let judged = judge(due, vec![(2, None), (1, None)]);
+        assert_eq!((judged.again[0].attempts_made, judged.again[0].indices.clone()), (3, vec![1, 2]));
+        assert_eq!((judged.attempts.len(), judged.delivered, judged.failed), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_batch_comes_back_at_few_times_and_never_early() {
+        let times: Vec<_> = (0..100).map(|index| (Timestamp::from_seconds(index.into()), index)).collect();
+        let groups: Vec<_> = in_groups(times).collect();
+        assert!(groups.len() <= GROUPS_MAX);
+        for (at, indices) in &groups {
+            assert!(indices.iter().all(|index| Timestamp::from_seconds((*index).into()) <= *at));
+        }
+        assert_eq!(groups.iter().map(|(_, indices)| indices.len()).sum::<usize>(), 100);
     }
 }

@@ -14,6 +14,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use sundial_engine::due::LOOK_AHEAD;
 use sundial_model::Timestamp;
+use sundial_model::event::Event;
 use sundial_runtime::{Clients, clock};
 use sundial_store::{StoreError, Wake};
 
@@ -33,21 +34,38 @@ const AT_ONCE: usize = 16;
 pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<Value>>) -> Result<(), Error> {
     let left = event.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
     let give_up_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
-    Ok(evaluate(clients, clock::now() + LOOK_AHEAD, give_up_at).await?)
+    // The index may not know yet what an event has just told of; a tick is followed by another.
+    let is_told = event.payload.detail_type == Event::SCHEDULE_CHANGED;
+    let looks_min = if is_told { 2 } else { 1 };
+    Ok(evaluate(clients, clock::now() + LOOK_AHEAD, give_up_at, looks_min).await?)
 }
 
 /// Works off everything that is due until `horizon`, each at its time.
-async fn evaluate(clients: &Clients, horizon: Timestamp, give_up_at: Instant) -> Result<(), StoreError> {
+async fn evaluate(
+    clients: &Clients,
+    horizon: Timestamp,
+    give_up_at: Instant,
+    looks_min: u32,
+) -> Result<(), StoreError> {
     let mut agenda = Agenda::new(horizon);
-    let mut look_again_at = Instant::now();
+    let (mut look_again_at, mut looks) = (Instant::now(), 0);
     while Instant::now() < give_up_at {
         if Instant::now() >= look_again_at {
-            for (wake_at, wake) in clients.store.wakes_until(horizon).await? {
-                agenda.add(wake, wake_at);
+            match clients.store.wakes_until(horizon).await {
+                Ok(wakes) => wakes.into_iter().for_each(|(wake_at, wake)| agenda.add(wake, wake_at)),
+                // What is on the agenda is still to be done.
+                Err(error) if agenda.next_at().is_some() => tracing::warn!(%error, "the index could not be read"),
+                Err(error) => return Err(error),
             }
-            look_again_at = Instant::now() + LOOK_EVERY;
+            (look_again_at, looks) = (Instant::now() + LOOK_EVERY, looks + 1);
         }
-        let Some(next_at) = agenda.next_at() else { return Ok(()) };
+        let Some(next_at) = agenda.next_at() else {
+            if looks >= looks_min {
+                return Ok(());
+            }
+            tokio::time::sleep_until(look_again_at.into()).await;
+            continue;
+        };
         let due = agenda.take_due(clock::now(), AT_ONCE);
         if due.is_empty() {
             let wait = next_at.since(clock::now()).min(look_again_at.saturating_duration_since(Instant::now()));

@@ -10,7 +10,7 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use sundial_model::WorkspaceId;
 use sundial_model::secret::SecretValues;
 use sundial_outbound::signature::new_secret;
-use sundial_runtime::clients::http_client;
+use sundial_runtime::clients::{http_client, timeouts};
 use sundial_runtime::{Clients, Settings, clock};
 use sundial_store::RETENTION_DEFAULT;
 use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
@@ -191,6 +191,7 @@ fn clients(description: &DevDescription, lease: Duration) -> Result<(Clients, aw
             .region(Region::new(description.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .http_client(http_client())
+            .timeout_config(timeouts())
             .endpoint_url(url)
             .build()
     };

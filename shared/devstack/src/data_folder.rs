@@ -52,7 +52,12 @@ impl DataFolder {
     /// Makes the folder if it is missing, and takes it.
     pub(crate) fn take(path: &Path) -> Result<Self, DevError> {
         let doing = || format!("taking the data folder {}", path.display());
-        std::fs::create_dir_all(path).map_err(|error| DevError::while_doing(doing(), error))?;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        // What is stored in it, secrets included, is its owner's.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path).map_err(|error| DevError::while_doing(doing(), error))?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.map_err(|error| DevError::while_doing(doing(), error))?;
         // The operating system lets go of it when the process ends, even when it is killed.

@@ -11,6 +11,9 @@ use crate::schedule::{CompiledSchedule, Occurrence};
 /// the timer fires somewhere within each minute, so two ticks are at most two minutes apart.
 pub const LOOK_AHEAD: Duration = Duration::from_secs(130);
 
+/// One plan counts so many missed occurrences at most.
+const MISSED_AT_ONCE_MAX: u32 = 20_000;
+
 /// A stretch of occurrences that nobody was there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missed {
@@ -45,7 +48,9 @@ pub fn plan(schedule: &CompiledSchedule, job: JobUuid, catch_up: CatchUp, due: O
         missed = Some(Missed { from, to: occurrence.nominal, count });
     };
     let mut current = due;
+    let mut steps = 0;
     while now.since(current.effective) > LOOK_AHEAD {
+        steps += 1;
         let following = schedule.next_occurrence(job, current.nominal);
         let is_latest = following.is_none_or(|following| following.effective > now);
         let is_made_up = is_latest
@@ -56,6 +61,8 @@ pub fn plan(schedule: &CompiledSchedule, job: JobUuid, catch_up: CatchUp, due: O
         }
         miss(current);
         match following {
+            // The rest is planned when this is on record: the next one is due at once.
+            Some(_) if steps >= MISSED_AT_ONCE_MAX => return DuePlan { occurrence: None, missed, next: following },
             Some(following) if following.effective <= now => current = following,
             next => return DuePlan { occurrence: None, missed, next },
         }
@@ -116,6 +123,12 @@ mod tests {
     fn after_an_outage_the_rest_is_one_stretch() {
         check(json!({}), Duration::from_secs(3600), Some(58), Some((0, 57, 58)), 59);
         check(json!({ "policy": "none" }), Duration::from_secs(3600), Some(58), Some((0, 57, 58)), 59);
+    }
+
+    #[test]
+    fn a_long_outage_is_planned_in_several_steps() {
+        let missed = Some((0, 19_999, 20_000));
+        check(json!({}), Duration::from_secs(60 * 30_000), None, missed, 20_000);
     }
 
     #[test]

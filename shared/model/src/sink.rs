@@ -174,7 +174,10 @@ impl Notification {
     /// Its secrets; `index` is its place in the job's list.
     pub fn secret_places(&mut self, index: usize) -> Vec<SecretPlace<'_>> {
         let Self::Webhook { url, headers } = self;
-        headers.secret_places(&format!("/notifications/{index}/headers"), &format!("notification {}", url.origin()))
+        headers.secret_places(
+            &format!("/notifications/{index}/headers"),
+            &format!("notification {index} {}", url.origin()),
+        )
     }
 }
 

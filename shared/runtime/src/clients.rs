@@ -1,5 +1,8 @@
 //! The clients of a function: built once, at cold start, and lent to each call.
 
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use sundial_outbound::{AddressGuard, OutboundClient, ResultsBucket};
@@ -30,7 +33,17 @@ pub struct ClientsError(String);
 
 /// The configuration of the SDK: region and credentials from the environment, and the HTTP client.
 pub async fn sdk_configuration() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).load().await
+    let defaults = aws_config::defaults(BehaviorVersion::latest());
+    defaults.http_client(http_client()).timeout_config(timeouts()).load().await
+}
+
+/// How long a call of the SDK may take: well below a worker's lease, tries included.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(8))
+        .operation_timeout(Duration::from_secs(25))
+        .build()
 }
 
 /// The SDK's HTTP client: HTTP/1 and TLS by rustls with `ring`.

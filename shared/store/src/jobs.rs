@@ -14,7 +14,7 @@ use crate::payload_parts::{PayloadPart, chunks, count};
 use crate::projects::StoredProject;
 use crate::secrets::put_secrets;
 use crate::sweep::Staged;
-use crate::table::{Expect, Range, Write};
+use crate::table::{Expect, Range, Write, retry_on_conflict};
 use crate::{Store, keys};
 
 /// When a job is due.
@@ -140,6 +140,11 @@ impl StoredJob {
         keys::job(self.project_id, &self.id)
     }
 
+    /// Belongs into a transaction that relies on the job being as it was read.
+    pub(crate) fn check(&self) -> Write {
+        Write::Check(self.key(), Expect::Revision(self.revision))
+    }
+
     /// The write of this state over the one that was read.
     pub(crate) fn put(&self) -> Result<Write, StoreError> {
         self.put_expecting(Expect::Revision(self.revision))
@@ -209,17 +214,24 @@ impl Store {
         }
         let staged = self.stage_contents(&mut job, Some(payloads), secrets, now).await?;
         let listed = NewItem::new(keys::listed_job(project.id, job.id.as_str()), &serde_json::json!({}))?;
-        let writes = vec![
-            project.check(),
-            job.put_expecting(Expect::Nothing)?,
-            Write::Put(listed, Expect::Nothing),
-            staged.keep(),
-        ];
-        match self.table.write(writes).await {
-            Ok(()) => Ok(Some(StoredJob { revision: 1, ..job })),
-            Err(StoreError::Conflict) if self.table.get::<StoredJob>(&key).await?.is_some() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let is_created = retry_on_conflict(async || {
+            if self.table.get::<StoredJob>(&key).await?.is_some() {
+                return Ok(false);
+            }
+            // Jobs that are created side by side all rely on the same project.
+            let project = self.project(project.workspace_id, &project.name).await?;
+            let project = project.filter(|project| project.id == job.project_id && Self::takes_jobs(project, now));
+            let Some(project) = project else { return Err(StoreError::Conflict) };
+            let writes = vec![
+                project.check(),
+                job.put_expecting(Expect::Nothing)?,
+                Write::Put(listed.clone(), Expect::Nothing),
+                staged.keep(),
+            ];
+            self.table.write(writes).await.map(|()| true)
+        })
+        .await?;
+        Ok(is_created.then_some(StoredJob { revision: 1, ..job }))
     }
 
     /// Replaces what a user decides about a job: `changed` over `job`, as it was read.

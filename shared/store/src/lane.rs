@@ -62,6 +62,9 @@ pub struct Lane {
     pub deliveries_failed: u32,
     /// How many deliveries are waiting.
     pub deliveries_pending: u32,
+    /// The target asked to be left alone until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_until: Option<Timestamp>,
     /// When there is something to do, while nobody has the lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
@@ -87,6 +90,7 @@ impl Lane {
             delivered: 0,
             deliveries_failed: 0,
             deliveries_pending: 0,
+            hold_until: None,
             next_at: Some(next_at),
             keep_until,
             revision: 0,

@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use job_runs::{JobRunPage, RunView};
 pub use jobs::{JobPage, NextOccurrence, StoredJob};
 pub use lane::{Lane, LanePhase, PayloadRange};
-pub use outcomes::{AttemptRecord, Commit, DeliveryRecord, DueDeliveries, Outcome, OutcomeLocation};
+pub use outcomes::{AttemptRecord, Commit, DeliveryRecord, DueDeliveries, Outcome, OutcomeLocation, json_bytes};
 pub use payload_parts::{PAYLOAD_BYTES_MAX, PayloadPart};
 pub use projects::StoredProject;
 pub use run_partition::{Queue, RunPartition, StoredJobRun};

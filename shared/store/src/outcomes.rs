@@ -58,8 +58,7 @@ impl Outcome {
     /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
         let result = self.result.as_ref().map_or(0, |result| result.get().len());
-        let error = self.error.as_ref().map_or(0, |error| error.code.len() + error.message.len());
-        200 + result + 2 * error
+        200 + result + json_bytes(&self.error)
     }
 }
 
@@ -178,23 +177,12 @@ impl Store {
         for done in &commit.done {
             writes.push(Write::Delete(done.key(run.id, lane.number), Expect::Anything));
         }
-        let delivery_bytes = |record: &DeliveryRecord| {
-            let attempt = &record.attempt;
-            200 + 2 * (attempt.response.as_ref().map_or(0, String::len) + attempt.error.as_ref().map_or(0, String::len))
-        };
-        for deliveries in batches(&commit.deliveries, |record| record.index, delivery_bytes) {
+        for deliveries in batches(&commit.deliveries, |record| record.index, json_bytes) {
             let key = keys::deliveries(run.id, run.generation, deliveries[0].index, now);
             writes.push(Write::Put(expires(NewItem::new(key, &DeliveriesItem { deliveries })?), Expect::Anything));
         }
         self.table.write_once(writes, token).await?;
         Ok(Lane { revision: lane.revision + 1, ..lane.clone() })
-    }
-
-    /// How many writes a commit takes at most; a transaction has 100.
-    pub fn commit_size(commit: &Commit) -> usize {
-        let outcomes = batches(&commit.outcomes, |outcome| outcome.index, Outcome::bytes).len();
-        let deliveries = batches(&commit.deliveries, |record| record.index, |_| 2500).len();
-        1 + outcomes + deliveries + commit.attempts.len() + commit.due.len() + commit.done.len()
     }
 
     /// Claims up to `count` payloads that no lane has claimed. Answers with the lane and the queue
@@ -222,7 +210,10 @@ impl Store {
                 return Ok(Some((lane.clone(), queue, range)));
             }
             let mut claimed = lane.clone();
-            claimed.claims.push(range);
+            match claimed.claims.last_mut() {
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => claimed.claims.push(range),
+            }
             claimed.unfinished += range.end - range.start;
             let advanced = Queue { next: range.end, ..queue };
             self.table.write(vec![claimed.put(run)?, advanced.put(run, queue.expected())?]).await?;
@@ -306,6 +297,11 @@ impl Store {
         let items = self.table.query(&Range::prefix(&partition, keys::DUE_PREFIX), limit).await?;
         items.into_iter().map(|item| read(item).map(|read| read.value)).collect()
     }
+}
+
+/// How many bytes a value takes as JSON.
+pub fn json_bytes(value: &impl Serialize) -> usize {
+    serde_json::to_string(value).map_or(0, |json| json.len())
 }
 
 /// Parts records, which are sorted first, into batches: one segment each, and small enough for an item.

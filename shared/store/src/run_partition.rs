@@ -193,6 +193,17 @@ impl RunPartition {
 }
 
 impl Store {
+    /// A job run to be changed by one of its lanes.
+    ///
+    /// The run is read before its lanes: if another lane ends its work after that, the run's
+    /// revision is no longer the one that was read, and the change is refused. (One query alone
+    /// may see one lane before and the run after somebody's transaction.)
+    pub(crate) async fn run_partition_to_change(&self, id: JobRunId) -> Result<Option<RunPartition>, StoreError> {
+        let Some(run) = self.table.get(&keys::run(id)).await?.map(StoredJobRun::from_read) else { return Ok(None) };
+        let partition = self.run_partition(id).await?;
+        Ok(partition.map(|partition| RunPartition { run, ..partition }))
+    }
+
     /// A job run as it is now.
     ///
     /// # Errors
@@ -200,7 +211,9 @@ impl Store {
     pub async fn run_partition(&self, id: JobRunId) -> Result<Option<RunPartition>, StoreError> {
         let partition = keys::run_partition(id);
         let (mut run, mut queue, mut lanes) = (None, None, Vec::new());
-        for item in self.table.query_all(&Range::prefix(&partition, "")).await? {
+        // Lanes, queue and run, in this order of sort keys.
+        let range = Range { to: keys::RUN.to_owned(), ..Range::prefix(&partition, keys::LANE_PREFIX) };
+        for item in self.table.query_all(&range).await? {
             match text(&item, "sk")?.as_str() {
                 keys::RUN => run = Some(StoredJobRun::from_read(read(item)?)),
                 keys::QUEUE => queue = Some(Queue::from_read(read(item)?)),

@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the lane was taken or changed, or payloads came to it.
     pub async fn settle_lane(&self, run: JobRunId, lane: &Lane, now: Timestamp) -> Result<RunPartition, StoreError> {
-        let Some(mut partition) = self.run_partition(run).await? else { return Err(StoreError::Conflict) };
+        let Some(mut partition) = self.run_partition_to_change(run).await? else { return Err(StoreError::Conflict) };
         let settled = Lane { phase: LanePhase::Settled, ..lane.clone() };
         let place = usize::try_from(lane.number).unwrap_or(usize::MAX);
         match partition.lanes.get_mut(place) {
@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] when the lane was taken or changed.
     pub async fn rest_lane(&self, run: JobRunId, lane: &Lane, now: Timestamp) -> Result<Lane, StoreError> {
-        let Some(mut partition) = self.run_partition(run).await? else { return Err(StoreError::Conflict) };
+        let Some(mut partition) = self.run_partition_to_change(run).await? else { return Err(StoreError::Conflict) };
         let place = usize::try_from(lane.number).unwrap_or(usize::MAX);
         match partition.lanes.get_mut(place) {
             Some(stored) if stored.revision == lane.revision => {
@@ -101,12 +101,19 @@ impl Store {
         Ok(rested)
     }
 
-    /// Takes an active run over PAUSING to PAUSED.
+    /// Takes an active run of a paused job over PAUSING to PAUSED, unless the job was resumed meanwhile.
     ///
     /// # Errors
     /// When the table cannot be reached.
-    pub async fn pause_job_run(&self, run: JobRunId, reason: &Reason, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn pause_job_run(
+        &self,
+        job: &StoredJob,
+        run: JobRunId,
+        reason: &Reason,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         retry_on_conflict(async || {
+            let Some(job) = self.job_as(job).await?.filter(|job| !job.is_active()) else { return Ok(()) };
             let Some(mut partition) = self.run_partition(run).await? else { return Ok(()) };
             if !matches!(partition.run.status, JobRunStatus::Pending | JobRunStatus::Running) {
                 return Ok(());
@@ -125,17 +132,21 @@ impl Store {
             let rests = partition.has_come_to_rest();
             let status = if rests { JobRunStatus::Paused } else { JobRunStatus::Pausing };
             partition.move_to(status, Some(reason.clone()), now);
-            self.table.write(partition.puts()?).await
+            let mut writes = partition.puts()?;
+            writes.push(job.check());
+            self.table.write(writes).await
         })
         .await
     }
 
-    /// Lets a run that is PAUSING or PAUSED go on. Answers with the lanes that have work.
+    /// Lets a run that is PAUSING or PAUSED go on, unless its job was paused again meanwhile.
+    /// Answers with the lanes that have work.
     ///
     /// # Errors
     /// When the table cannot be reached.
-    pub async fn resume_job_run(&self, run: JobRunId, now: Timestamp) -> Result<Vec<u32>, StoreError> {
+    pub async fn resume_job_run(&self, job: &StoredJob, run: JobRunId, now: Timestamp) -> Result<Vec<u32>, StoreError> {
         retry_on_conflict(async || {
+            let Some(job) = self.job_as(job).await?.filter(StoredJob::is_active) else { return Ok(Vec::new()) };
             let Some(mut partition) = self.run_partition(run).await? else { return Ok(Vec::new()) };
             if !matches!(partition.run.status, JobRunStatus::Pausing | JobRunStatus::Paused) {
                 return Ok(Vec::new());
@@ -152,7 +163,9 @@ impl Store {
             let has_started = partition.run.start_time.is_some();
             let status = if has_started { JobRunStatus::Running } else { JobRunStatus::Pending };
             partition.move_to(status, None, now);
-            self.table.write(partition.puts()?).await?;
+            let mut writes = partition.puts()?;
+            writes.push(job.check());
+            self.table.write(writes).await?;
             Ok(woken)
         })
         .await
@@ -183,16 +196,20 @@ impl Store {
     /// When the table cannot be reached; then the job is still there.
     pub async fn delete_job(&self, job: &StoredJob, now: Timestamp) -> Result<(), StoreError> {
         retry_on_conflict(async || {
-            let Some(current) = self.job(job.project_id, &job.id).await?.filter(|it| it.uuid == job.uuid) else {
-                return Ok(());
-            };
+            let Some(mut current) = self.job_as(job).await? else { return Ok(()) };
             // All but one end before; the last one ends with the job, so that none starts between.
-            let (last, others) = match current.active_runs.split_last() {
-                Some((last, others)) => (Some(*last), others),
-                None => (None, [].as_slice()),
-            };
-            for other in others {
-                self.terminate_job_run(*other, now).await?;
+            let mut others = current.active_runs.clone();
+            let last = others.pop();
+            let mut gone = Vec::new();
+            for other in &others {
+                if self.terminate_job_run(*other, now).await?.is_none() {
+                    gone.push(*other);
+                }
+            }
+            if !gone.is_empty() {
+                // Their records have passed their retention; they are active no more.
+                current.active_runs.retain(|run| !gone.contains(run));
+                self.table.write(vec![current.put()?]).await?;
             }
             if !others.is_empty() {
                 return Err(StoreError::Conflict);
@@ -208,6 +225,11 @@ impl Store {
             self.table.write(writes).await
         })
         .await
+    }
+
+    /// The same creation of a job, as it is now.
+    async fn job_as(&self, job: &StoredJob) -> Result<Option<StoredJob>, StoreError> {
+        Ok(self.job(job.project_id, &job.id).await?.filter(|current| current.uuid == job.uuid))
     }
 
     /// The write of the run's job without the run among its active ones, if the job is still there.

@@ -320,7 +320,7 @@ async fn pause_before_retry(tries: &mut u32, what: &str) -> Result<(), StoreErro
 pub(crate) async fn retry_on_conflict<T, F: Future<Output = Result<T, StoreError>>>(
     mut attempt: impl FnMut() -> F,
 ) -> Result<T, StoreError> {
-    const TRIES_MAX: u32 = 12;
+    const TRIES_MAX: u32 = 24;
     for tries in 1..TRIES_MAX {
         match attempt().await {
             Err(StoreError::Conflict) => {

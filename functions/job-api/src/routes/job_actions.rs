@@ -48,7 +48,7 @@ pub(crate) async fn pause(
     let message = reason.map_or_else(|| "a user paused the job".to_owned(), |reason| reason.to_string());
     let reason = Reason::new(ReasonType::UserRequest, message);
     for run in &job.active_runs {
-        clients.store.pause_job_run(*run, &reason, now).await?;
+        clients.store.pause_job_run(&job, *run, &reason, now).await?;
     }
     Ok(JsonAnswer(jobs::whole(&clients, &job).await?))
 }
@@ -70,7 +70,7 @@ pub(crate) async fn resume(
     .await?;
     let mut events = Vec::new();
     for run in &job.active_runs {
-        let lanes = clients.store.resume_job_run(*run, now).await?;
+        let lanes = clients.store.resume_job_run(&job, *run, now).await?;
         events.extend(lanes.into_iter().map(|lane| Event::WorkReady(WorkReady { job_run_id: *run, lane })));
     }
     clients.bus.put(&events).await;

@@ -20,7 +20,7 @@ pub(crate) async fn list_of_job(
     query: ListQuery,
 ) -> Result<JsonAnswer<Page<ListedJobRun>>, ApiProblem> {
     let status = query.status(&JobRunStatus::ALL)?;
-    let page = clients.store.job_runs(job.uuid, query.after.as_deref(), status, query.limit).await?;
+    let page = clients.store.job_runs(job.uuid, query.before()?, status, query.limit).await?;
     Ok(JsonAnswer(answer(&query, page)))
 }
 
@@ -31,7 +31,7 @@ pub(crate) async fn list_of_project(
     query: ListQuery,
 ) -> Result<JsonAnswer<Page<ListedJobRun>>, ApiProblem> {
     let status = query.status(&JobRunStatus::ALL)?;
-    let page = clients.store.project_runs(project.id, query.after.as_deref(), status, query.limit).await?;
+    let page = clients.store.project_runs(project.id, query.before()?, status, query.limit).await?;
     Ok(JsonAnswer(answer(&query, page)))
 }
 

@@ -146,7 +146,7 @@ pub(crate) async fn list_payload(
     FoundJob { job, .. }: FoundJob,
     query: ListQuery,
 ) -> Result<JsonAnswer<Page<IndexedPayload>>, ApiProblem> {
-    let first = query.after.as_ref().and_then(|after| after.parse::<u32>().ok()).map_or(0, |after| after + 1);
+    let first = query.first_index()?;
     let payloads = clients.store.payloads_within(&job.parts, first, query.limit, PAGE_BYTES_MAX).await?;
     let last = payloads.last().map(|payload| payload.index);
     let more = last.filter(|last| last + 1 < job.payload_count()).map(|last| query.cursor(&last.to_string()));

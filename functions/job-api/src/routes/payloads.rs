@@ -25,7 +25,7 @@ pub(crate) async fn list(
     query: ListQuery,
 ) -> Result<JsonAnswer<Page<Run>>, ApiProblem> {
     let status = query.status(&RunStatus::ALL)?;
-    let first = query.after.as_ref().and_then(|after| after.parse::<u32>().ok()).map_or(0, |after| after + 1);
+    let first = query.first_index()?;
     let last_looked_at = first.saturating_add(PAYLOADS_LOOKED_AT_MAX);
     let (mut next, mut runs, mut bytes) = (first, Vec::new(), 0);
     while next < partition.queue.total && next < last_looked_at && runs.len() < query.limit && bytes < PAGE_BYTES_MAX {

@@ -59,16 +59,8 @@ impl CompiledCalendar {
         self.hours == ALL_HOURS
     }
 
-    /// Whether this local second matches.
-    pub(super) fn matches(&self, local: i64) -> bool {
-        let (day, second) = (local.div_euclid(DAY_SECONDS), local.rem_euclid(DAY_SECONDS));
-        has_bit(self.hours, second / 3600)
-            && has_bit(self.minutes, second / 60 % 60)
-            && has_bit(self.seconds, second % 60)
-            && self.matches_day(day)
-    }
-
-    fn matches_day(&self, day: i64) -> bool {
+    /// Whether anything of this local day matches.
+    pub(super) fn matches_day(&self, day: i64) -> bool {
         let (year, month, day_of_month) = date_of(day);
         self.matches_year(year)
             && has_bit(self.months, i64::from(month))

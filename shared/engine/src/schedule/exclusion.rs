@@ -1,28 +1,46 @@
-//! Exclusions: what they match is dropped, by whole days and hours where that is possible.
+//! Exclusions: what they match is dropped. A search skips what they cover together without a gap,
+//! by whole hours and days where it can.
 
 use super::calendar::{ALL_HOURS, ALL_MINUTES, CompiledCalendar};
+use super::civil::DAY_SECONDS;
 use super::zone::Zone;
-
-const HOUR_SECONDS: i64 = 3600;
 
 /// When `second` is excluded: a second up to which, included, everything is.
 pub(super) fn excluded_until(exclusions: &[CompiledCalendar], zone: &Zone, second: i64) -> Option<i64> {
-    let local = second + zone.offset_at(second);
-    let matching = exclusions.iter().filter(|exclusion| exclusion.matches(local));
-    matching
-        .map(|exclusion| second + excluded_stretch(exclusion, local))
-        .map(|until| until.min(zone.span_end(second) - 1).max(second))
-        .max()
+    let offset = zone.offset_at(second);
+    let local = second + offset;
+    let (day, time) = (local.div_euclid(DAY_SECONDS), local.rem_euclid(DAY_SECONDS));
+    let of_day: Vec<_> = exclusions.iter().filter(|exclusion| exclusion.matches_day(day)).collect();
+    let first_open = first_open_from(&of_day, time);
+    if first_open == time {
+        return None;
+    }
+    let until = day * DAY_SECONDS + first_open - 1 - offset;
+    // A shift of the clocks ends what can be said in local time.
+    Some(until.min(zone.span_end(second) - 1))
 }
 
-/// How many more seconds after `local` the exclusion covers without a gap, at least.
-fn excluded_stretch(exclusion: &CompiledCalendar, local: i64) -> i64 {
-    let every_second = exclusion.seconds == ALL_MINUTES && exclusion.minutes == ALL_MINUTES;
-    if !every_second {
-        0
-    } else if exclusion.hours == ALL_HOURS {
-        super::civil::DAY_SECONDS - 1 - local.rem_euclid(super::civil::DAY_SECONDS)
-    } else {
-        HOUR_SECONDS - 1 - local.rem_euclid(HOUR_SECONDS)
+/// The first second of a day, from `time` on, that no exclusion covers; the day's length if there is none.
+fn first_open_from(of_day: &[&CompiledCalendar], time: i64) -> i64 {
+    let whole = of_day.iter().filter(|it| it.minutes == ALL_MINUTES && it.seconds == ALL_MINUTES);
+    let whole_hours = whole.fold(0, |hours, it| hours | it.hours);
+    if whole_hours == ALL_HOURS {
+        return DAY_SECONDS;
     }
+    let mut time = time;
+    while time < DAY_SECONDS {
+        let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+        if whole_hours >> hour & 1 == 1 {
+            time = (hour + 1) * 3600;
+            continue;
+        }
+        let of_minute = of_day.iter().filter(|it| it.hours >> hour & 1 == 1 && it.minutes >> minute & 1 == 1);
+        let covered = of_minute.fold(0, |seconds, it| seconds | it.seconds);
+        let open = (!covered & ALL_MINUTES) >> second;
+        if open != 0 {
+            return time + i64::from(open.trailing_zeros());
+        }
+        time += 60 - second;
+    }
+    DAY_SECONDS
 }

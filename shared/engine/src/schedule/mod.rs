@@ -16,6 +16,10 @@ use zone::{Entry, Zone};
 /// Nothing occurs after 2100-12-31T23:59:59Z, in seconds since the epoch.
 const LAST_SECOND: i64 = 4_133_980_799;
 
+/// A schedule whose times are excluded this often in a row, one by one, counts as one that never
+/// fires: a search must end.
+const EXCLUDED_IN_A_ROW_MAX: u32 = 100_000;
+
 /// A schedule ready to be asked.
 #[derive(Clone, Debug)]
 pub struct CompiledSchedule {
@@ -96,13 +100,14 @@ impl CompiledSchedule {
     fn next_second(&self, after: i64) -> Option<i64> {
         let (first, last) = self.bounds;
         let mut after = after.max(first - 1);
-        loop {
+        for _ in 0..EXCLUDED_IN_A_ROW_MAX {
             let candidate = self.next_candidate(after).filter(|second| *second <= last)?;
             match exclusion::excluded_until(&self.exclusions, &self.zone, candidate) {
                 None => return Some(candidate),
                 Some(excluded_until) => after = excluded_until,
             }
         }
+        None
     }
 
     /// The earliest second strictly after `after` that any entry matches.

@@ -58,6 +58,16 @@ fn what_can_never_fire_is_refused() {
         json!({ "calendars": [{ "dayOfMonth": 7, "month": "MAY", "dayOfWeek": "MONDAY", "nth": 5 }] }),
         json!({ "calendars": [{}], "exclusions": [{ "hour": 0 }] }),
         json!({ "intervals": [{ "every": "1s" }], "exclusions": [{}] }),
+        json!({ "intervals": [{ "every": "1s" }], "exclusions": [
+            { "second": { "start": 0, "end": 29 } }, { "second": { "start": 30, "end": 59 } }
+        ] }),
+        json!({ "intervals": [{ "every": "1s" }], "exclusions": [
+            { "hour": { "start": 0, "end": 11 } }, { "hour": { "start": 12, "end": 23 } }
+        ] }),
+        json!({ "calendars": [{ "second": "*", "minute": "*", "hour": "*" }], "exclusions": [
+            { "second": { "start": 0, "end": 59, "step": 2 } }, { "second": { "start": 1, "end": 59, "step": 2 } }
+        ] }),
+        json!({ "intervals": [{ "every": "2s" }], "exclusions": [{ "second": { "start": 0, "end": 59, "step": 2 } }] }),
         json!({ "calendars": [{ "year": 2030 }], "startAt": "2031-01-01T00:00:00Z" }),
     ] {
         let errors = compile(never.clone()).expect_err("never");

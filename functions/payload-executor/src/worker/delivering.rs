@@ -1,0 +1,84 @@
+//! Delivering results, beside the payloads: from hand when there is room, from the table otherwise.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sundial_model::Timestamp;
+use sundial_runtime::clock;
+use sundial_store::{DueDeliveries, LanePhase, StoreError};
+
+use super::Worker;
+use crate::delivery::{self, Delivered, DeliveryBatch};
+
+/// So many batches are under way at once; further ones wait in the table.
+const BATCHES_MAX: usize = 16;
+/// What a batch needs, at least, of the invocation's time.
+const BATCH_TIME: Duration = Duration::from_secs(60);
+/// A batch that could not be read is read again after this long.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// What tells a batch from others that are under way.
+pub(super) fn batch_key(due: &DueDeliveries) -> (Timestamp, u32) {
+    (due.due_at, due.indices.first().copied().unwrap_or(0))
+}
+
+impl Worker {
+    /// Whether another batch may start: a worker whose time runs out must come to rest, or
+    /// payloads would wait for its end.
+    pub(super) fn may_deliver(&self) -> bool {
+        let work_fits = self.lane.phase != LanePhase::Working || Instant::now() + self.needed_time() < self.end_at;
+        self.deliveries.len() < BATCHES_MAX && work_fits && Instant::now() + BATCH_TIME < self.end_at
+    }
+
+    /// Starts the batches whose time has come, from the table.
+    pub(super) async fn start_deliveries(&mut self) -> Result<(), StoreError> {
+        let now = clock::now();
+        if self.next_delivery_at.is_none_or(|at| at > now) || !self.may_deliver() {
+            return Ok(());
+        }
+        let store = &self.context.clients.store;
+        let looked_at = BATCHES_MAX + self.delivering.len() + 1;
+        let waiting = store.due_deliveries(self.context.run.id, self.lane.number, looked_at).await?;
+        self.next_delivery_at = None;
+        for due in waiting {
+            if self.delivering.contains(&batch_key(&due)) {
+                continue;
+            }
+            if due.due_at > now || !self.may_deliver() {
+                self.next_delivery_at = Some(due.due_at);
+                break;
+            }
+            self.start_delivery(DeliveryBatch { due, items: None });
+        }
+        Ok(())
+    }
+
+    /// Starts a batch that has just become due, or leaves it to be found in the table.
+    pub(super) fn deliver_soon(&mut self, batch: DeliveryBatch) {
+        if self.may_deliver() {
+            self.start_delivery(batch);
+        } else {
+            self.note_delivery_at(batch.due.due_at);
+        }
+    }
+
+    fn start_delivery(&mut self, batch: DeliveryBatch) {
+        self.delivering.insert(batch_key(&batch.due));
+        self.deliveries.spawn(delivery::attempt(Arc::clone(&self.context), batch, self.end_at));
+    }
+
+    /// Notes that the table has a batch for this time.
+    pub(super) fn note_delivery_at(&mut self, at: Timestamp) {
+        self.next_delivery_at = Some(self.next_delivery_at.map_or(at, |known| known.min(at)));
+    }
+
+    pub(super) fn note_delivery(&mut self, delivered: Delivered) {
+        match delivered {
+            Delivered::Tried(tried) => self.buffer.push_tried(tried),
+            Delivered::Unread(due) => {
+                self.delivering.remove(&batch_key(&due));
+                self.note_delivery_at(clock::now() + READ_AGAIN_AFTER);
+            }
+        }
+    }
+}
