@@ -26,7 +26,7 @@ impl Progress {
             match &self.bars {
                 Some(bars) => {
                     let id = run["id"].as_str().unwrap_or_default().to_owned();
-                    let bar = self.shown.entry(id).or_insert_with(|| bars.add(new_bar(run)));
+                    let bar = self.shown.entry(id).or_insert_with(|| add_bar(bars, run));
                     update(bar, run);
                 }
                 None => self.say(run),
@@ -52,8 +52,9 @@ impl Progress {
     }
 }
 
-fn new_bar(run: &Value) -> ProgressBar {
-    let bar = ProgressBar::new(run["summary"]["total"].as_u64().unwrap_or(0));
+fn add_bar(bars: &MultiProgress, run: &Value) -> ProgressBar {
+    // Added before anything is set: each change draws, and only together they know their places.
+    let bar = bars.add(ProgressBar::new(run["summary"]["total"].as_u64().unwrap_or(0)));
     if let Ok(style) = ProgressStyle::with_template("{prefix}  [{bar:30}] {pos:>3}/{len}  {msg}") {
         bar.set_style(style.progress_chars("=> "));
     }
