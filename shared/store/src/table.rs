@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, Delete, GlobalSecondaryIndex, KeySchemaElement,
     KeyType, KeysAndAttributes, Projection, ProjectionType, Put, PutRequest, ScalarAttributeType,
@@ -139,29 +140,26 @@ impl Table {
     /// when there is one.
     pub(crate) async fn query(&self, range: &Range<'_>, limit: usize) -> Result<Vec<Item>, StoreError> {
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let request = self.client.query().table_name(&self.name).limit(limit);
-        let request = request
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-            .expression_attribute_values(":pk", AttributeValue::S(range.pk.to_owned()))
-            .expression_attribute_values(":from", AttributeValue::S(range.from.clone()))
-            .expression_attribute_values(":to", AttributeValue::S(range.to.clone()))
-            .scan_index_forward(!range.backward)
-            .consistent_read(range.consistent);
-        Ok(request.send().await?.items.unwrap_or_default())
+        Ok(self.range_query(range).limit(limit).send().await?.items.unwrap_or_default())
     }
 
     /// Reads all items of a range.
     pub(crate) async fn query_all(&self, range: &Range<'_>) -> Result<Vec<Item>, StoreError> {
+        let items: Result<Vec<_>, _> = self.range_query(range).into_paginator().items().send().collect().await;
+        Ok(items?)
+    }
+
+    fn range_query(&self, range: &Range<'_>) -> QueryFluentBuilder {
+        // DynamoDB takes no empty text in a key's condition.
+        debug_assert!(!range.from.is_empty(), "a range begins somewhere");
         let request = self.client.query().table_name(&self.name);
-        let request = request
+        request
             .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
             .expression_attribute_values(":pk", AttributeValue::S(range.pk.to_owned()))
             .expression_attribute_values(":from", AttributeValue::S(range.from.clone()))
             .expression_attribute_values(":to", AttributeValue::S(range.to.clone()))
             .scan_index_forward(!range.backward)
-            .consistent_read(range.consistent);
-        let items: Result<Vec<_>, _> = request.into_paginator().items().send().collect().await;
-        Ok(items?)
+            .consistent_read(range.consistent)
     }
 
     /// Reads keys from the index of wake times: up to `limit` of those due until `until`.
