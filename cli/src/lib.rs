@@ -4,6 +4,7 @@
 
 mod demo;
 mod dev;
+mod schedule;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -38,23 +39,32 @@ enum Command {
         #[arg(long)]
         storage_only: bool,
     },
+    /// Look at schedules.
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
 }
 
 /// The program: reads its arguments, and answers with its exit code.
 #[tokio::main]
 pub async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match arguments.command {
+    let result = match &arguments.command {
         Command::Demo => {
             start_log(Level::ERROR);
             demo::run().await
         }
         Command::Dev { port, data_dir, storage_only } => {
             start_log(Level::INFO);
-            dev::run(port, data_dir, storage_only).await
+            dev::run(*port, data_dir.clone(), *storage_only).await
         }
+        Command::Schedule(command) => schedule::run(command),
     };
     match result {
+        // What people write themselves has an exit code of its own.
+        Err(message) if matches!(arguments.command, Command::Schedule(_)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("error: {message}");

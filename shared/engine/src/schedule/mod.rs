@@ -5,6 +5,7 @@ mod civil;
 mod cron_string;
 mod exclusion;
 mod jitter;
+mod words;
 mod zone;
 
 use sundial_model::schedule::{Interval, ScheduleSpecification};

@@ -34,6 +34,11 @@ impl Entry {
         };
         Self { calendar, gap, fold }
     }
+
+    /// What it matches.
+    pub(super) fn calendar(&self) -> &CompiledCalendar {
+        &self.calendar
+    }
 }
 
 /// A stretch of time with a constant offset from UTC.

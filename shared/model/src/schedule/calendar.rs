@@ -142,7 +142,7 @@ fn read_member<U: CalendarUnit, V: IntoValue>(
             [first, .., last] => format!(", or {first} to {last}"),
             _ => String::new(),
         };
-        let message = format!("must be a {} from {} to {}{names}, not {given}", U::NAME, U::MIN, U::MAX);
+        let message = format!("must be the {} as a number from {} to {}{names}, not {given}", U::NAME, U::MIN, U::MAX);
         Err(InvalidFields::at(location, message))
     };
     if let Some(number) = whole_number(&value) {

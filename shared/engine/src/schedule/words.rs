@@ -1,0 +1,238 @@
+//! What a schedule means, in words: "at 09:00 on Monday to Friday, Europe/Berlin, except 25 December".
+
+use sundial_model::duration::in_words;
+use sundial_model::schedule::{CalendarUnit, DayOfWeek, Interval, Month, ScheduleSpecification};
+
+use super::CompiledSchedule;
+use super::calendar::{ALL_HOURS, ALL_MINUTES, ALL_YEARS, CompiledCalendar};
+
+impl CompiledSchedule {
+    /// The schedule in words; `specification` is what it was compiled from.
+    pub fn in_words(&self, specification: &ScheduleSpecification) -> String {
+        let intervals = self.intervals.iter().map(|interval| interval_in_words(*interval));
+        let calendars = self.entries.iter().map(|entry| calendar_in_words(entry.calendar()));
+        let mut words = intervals.chain(calendars).collect::<Vec<_>>().join("; and ");
+        let has_local_times = !self.entries.is_empty() || !self.exclusions.is_empty();
+        if has_local_times {
+            words += &format!(", {}", specification.timezone.as_deref().unwrap_or("UTC"));
+        }
+        if !self.exclusions.is_empty() {
+            let exclusions: Vec<_> = self.exclusions.iter().map(exclusion_in_words).collect();
+            words += &format!(", except {}", exclusions.join(" and "));
+        }
+        if let Some(start) = specification.start_at {
+            words += &format!(", from {start}");
+        }
+        if let Some(end) = specification.end_at {
+            words += &format!(", until {end}");
+        }
+        if self.jitter_ms > 0 {
+            words += &format!(", each up to {} later", in_words(self.jitter_ms));
+        }
+        words
+    }
+}
+
+fn interval_in_words(interval: Interval) -> String {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let (every, offset) = (interval.every.get(), interval.offset.get());
+    let offset = if offset == 0 { String::new() } else { format!(" and {} past", in_words(offset)) };
+    // Below a day nobody asks what it is counted from.
+    let origin = if every > DAY_MS { ", counted from Thursday, 1 January 1970, 00:00 UTC" } else { "" };
+    format!("every {}{offset}{origin}", in_words(every))
+}
+
+fn calendar_in_words(calendar: &CompiledCalendar) -> String {
+    let parts =
+        [Some(time_in_words(calendar)), days_in_words(calendar), months_in_words(calendar), years_in_words(calendar)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn exclusion_in_words(calendar: &CompiledCalendar) -> String {
+    let is_whole_day =
+        calendar.hours == ALL_HOURS && calendar.minutes == ALL_MINUTES && calendar.seconds == ALL_MINUTES;
+    if let (true, [day], [month], None, None) = (
+        is_whole_day,
+        bits(calendar.days_of_month, 1, 31).as_slice(),
+        bits(calendar.months, 1, 12).as_slice(),
+        weekdays_in_words(calendar),
+        years_in_words(calendar),
+    ) {
+        return format!("{day} {}", month_name(*month));
+    }
+    let time = (!is_whole_day).then(|| time_in_words(calendar));
+    let parts = [time, days_in_words(calendar), months_in_words(calendar), years_in_words(calendar)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn time_in_words(calendar: &CompiledCalendar) -> String {
+    let (hours, minutes, seconds) =
+        (bits(calendar.hours, 0, 23), bits(calendar.minutes, 0, 59), bits(calendar.seconds, 0, 59));
+    match (hours.as_slice(), minutes.as_slice(), seconds.as_slice()) {
+        (hours, [minute], [second]) if hours.len() <= 4 => {
+            let second = if *second == 0 { String::new() } else { format!(":{second:02}") };
+            let times = hours.iter().map(|hour| format!("{hour:02}:{minute:02}{second}"));
+            format!("at {}", times.collect::<Vec<_>>().join(", "))
+        }
+        (_, _, [0]) if calendar.minutes == ALL_MINUTES => format!("every minute{}", of_hours(calendar)),
+        (_, _, [0]) => format!("at {}{}", list("minute", &minutes, |it| it.to_string()), of_hours(calendar)),
+        _ => {
+            let seconds = if calendar.seconds == ALL_MINUTES {
+                "every second".to_owned()
+            } else {
+                format!("at {}", list("second", &seconds, |it| it.to_string()))
+            };
+            let minutes = if calendar.minutes == ALL_MINUTES {
+                String::new()
+            } else {
+                format!(" of {}", list("minute", &minutes, |it| it.to_string()))
+            };
+            format!("{seconds}{minutes}{}", of_hours(calendar))
+        }
+    }
+}
+
+fn of_hours(calendar: &CompiledCalendar) -> String {
+    if calendar.hours == ALL_HOURS {
+        return " of every hour".to_owned();
+    }
+    format!(" of {}", list("hour", &bits(calendar.hours, 0, 23), |hour| hour.to_string()))
+}
+
+fn days_in_words(calendar: &CompiledCalendar) -> Option<String> {
+    let days: Vec<_> = [weekdays_in_words(calendar), days_of_month_in_words(calendar)].into_iter().flatten().collect();
+    (!days.is_empty()).then(|| format!("on {}", days.join(" that are ")))
+}
+
+fn weekdays_in_words(calendar: &CompiledCalendar) -> Option<String> {
+    let days = bits(calendar.days_of_week, 0, 6);
+    if days.len() == 7 && calendar.nth.is_none() {
+        return None;
+    }
+    // Weeks begin on Monday here, so that a weekend is one run.
+    let mut days: Vec<u32> = days.into_iter().map(|day| (day + 6) % 7).collect();
+    days.sort_unstable();
+    let name = |day: u32| capitalized(DayOfWeek::VALUE_NAMES[((day + 1) % 7) as usize]);
+    let names = runs(&days, name);
+    Some(match calendar.nth {
+        None => names,
+        Some(-1) => format!("the last {names} of the month"),
+        Some(nth) if nth < 0 => format!("the {} {names} from the month's end", ordinal(nth.unsigned_abs().into())),
+        Some(nth) => format!("the {} {names} of the month", ordinal(nth.unsigned_abs().into())),
+    })
+}
+
+fn days_of_month_in_words(calendar: &CompiledCalendar) -> Option<String> {
+    let days = bits(calendar.days_of_month, 1, 31);
+    if days.len() == 31 {
+        return None;
+    }
+    let from_start = (!days.is_empty()).then(|| list("day", &days, |day| day.to_string()));
+    let from_end = bits(calendar.days_from_end, 0, 31).into_iter().map(|before| match before {
+        0 => "the last day".to_owned(),
+        1 => "the day before the last".to_owned(),
+        before => format!("the day {before} days before the last"),
+    });
+    let days: Vec<_> = from_start.into_iter().chain(from_end).collect();
+    Some(format!("{} of the month", days.join(" and ")))
+}
+
+fn months_in_words(calendar: &CompiledCalendar) -> Option<String> {
+    let months = bits(calendar.months, 1, 12);
+    (months.len() < 12).then(|| format!("in {}", runs(&months, month_name)))
+}
+
+fn years_in_words(calendar: &CompiledCalendar) -> Option<String> {
+    if calendar.years == ALL_YEARS {
+        return None;
+    }
+    let is_set = |year: &u32| {
+        let bit = (year - 1970) as usize;
+        calendar.years.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    };
+    let years: Vec<u32> = (1970..=2100).filter(is_set).collect();
+    Some(format!("in {}", runs(&years, |year| year.to_string())))
+}
+
+fn bits(mask: u64, first: u32, last: u32) -> Vec<u32> {
+    (first..=last).filter(|bit| mask >> bit & 1 == 1).collect()
+}
+
+/// "minute 5", or "minutes 0, 15 and 30 to 40".
+fn list(unit: &str, numbers: &[u32], name: impl Fn(u32) -> String) -> String {
+    let plural = if numbers.len() == 1 { "" } else { "s" };
+    format!("{unit}{plural} {}", runs(numbers, name))
+}
+
+/// Numbers in order, three and more in a row as a range.
+fn runs(numbers: &[u32], name: impl Fn(u32) -> String) -> String {
+    let mut parts = Vec::new();
+    for run in numbers.chunk_by(|one, other| one + 1 == *other) {
+        match run {
+            [first, _, .., last] => parts.push(format!("{} to {}", name(*first), name(*last))),
+            few => parts.extend(few.iter().map(|number| name(*number))),
+        }
+    }
+    match parts.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => parts.concat(),
+    }
+}
+
+fn month_name(month: u32) -> String {
+    capitalized(Month::VALUE_NAMES[(month as usize).saturating_sub(1) % 12])
+}
+
+fn capitalized(name: &str) -> String {
+    let (first, rest) = name.split_at(1);
+    format!("{first}{}", rest.to_lowercase())
+}
+
+fn ordinal(number: u32) -> &'static str {
+    ["zeroth", "first", "second", "third", "fourth", "fifth"].get(number as usize).copied().unwrap_or("next")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sundial_model::InvalidFields;
+    use sundial_model::schedule::Schedule;
+
+    use super::super::CompiledSchedule;
+
+    fn check(schedule: Value, expected: &str) {
+        let schedule: Schedule = InvalidFields::read(schedule).expect("a schedule");
+        let compiled = CompiledSchedule::compile(schedule.specification()).expect("a schedule");
+        assert_eq!(compiled.in_words(schedule.specification()), expected);
+    }
+
+    #[test]
+    fn schedules_are_told_in_words() {
+        check(
+            json!({
+                "calendars": [{ "hour": 9, "dayOfWeek": { "start": "MONDAY", "end": "FRIDAY" } }],
+                "timezone": "Europe/Berlin", "exclusions": [{ "month": "DECEMBER", "dayOfMonth": 25 }]
+            }),
+            "at 09:00 on Monday to Friday, Europe/Berlin, except 25 December",
+        );
+        check(json!({ "intervals": [{ "every": "1h", "offset": "5m" }] }), "every 1h and 5m past");
+        check(
+            json!({ "intervals": [{ "every": "1w" }], "jitter": "30s" }),
+            "every 7d, counted from Thursday, 1 January 1970, 00:00 UTC, each up to 30s later",
+        );
+        check(json!({ "cron": ["0 */15 9-17 * * *"] }), "at minutes 0, 15, 30 and 45 of hours 9 to 17, UTC");
+        check(json!({ "calendars": [{ "minute": "*", "hour": "*" }] }), "every minute of every hour, UTC");
+        check(
+            json!({ "calendars": [{ "dayOfMonth": ["L", 1], "month": ["MAY", "JUNE"], "year": 2030 }, { "hour": [6, 18] }] }),
+            "at 00:00 on day 1 and the last day of the month in May and June in 2030; and at 06:00, 18:00, UTC",
+        );
+        check(
+            json!({ "calendars": [{ "dayOfWeek": "FRIDAY", "nth": -1, "hour": 17, "minute": 30, "second": 15 }] }),
+            "at 17:30:15 on the last Friday of the month, UTC",
+        );
+        check(
+            json!({ "calendars": [{}], "exclusions": [{ "dayOfWeek": ["SATURDAY", "SUNDAY"] }], "startAt": "2026-01-01T00:00:00Z" }),
+            "at 00:00, UTC, except on Saturday and Sunday, from 2026-01-01T00:00:00.000Z",
+        );
+    }
+}
