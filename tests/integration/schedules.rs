@@ -66,3 +66,29 @@ async fn a_paused_job_has_no_next_run_and_makes_nothing_up() {
     let oldest = page["items"].as_array().unwrap().last().unwrap();
     assert_eq!(oldest["scheduledTime"], json!(next), "the first run is the first after the resumption");
 }
+
+#[tokio::test]
+async fn a_schedule_can_be_looked_at_before_and_after_a_job_has_it() {
+    let (cloud, target) = (Cloud::start().await, Target::echo().await);
+    cloud.api.make_project(&target).await;
+    let schedule = json!({ "calendars": [{ "hour": 9, "dayOfWeek": "MONDAY" }], "timezone": "Europe/Berlin" });
+    let after = "2026-12-01T00:00:00Z";
+    let body = json!({ "schedule": schedule, "after": after, "count": 2 });
+    let preview = cloud.api.ok("POST", "/schedules/preview", Some(body)).await;
+    let expected = json!({
+        "description": "at 09:00 on Monday, Europe/Berlin",
+        "occurrences": ["2026-12-07T08:00:00.000Z", "2026-12-14T08:00:00.000Z"]
+    });
+    assert_eq!(preview, expected);
+    cloud.api.create_job(json!({ "id": "job", "payload": payloads("a", 1), "schedule": schedule })).await;
+    let path = "/projects/shop/jobs/job/schedule";
+    assert_eq!(cloud.api.get(&format!("{path}?after={after}&count=2")).await, expected);
+    assert_eq!(cloud.api.get(path).await["occurrences"].as_array().unwrap().len(), 10);
+    for (query, field) in [("after=soon", "/after"), ("count=0", "/count"), ("count=1001", "/count")] {
+        let (status, problem) = cloud.api.send("GET", &format!("{path}?{query}"), None).await;
+        assert_eq!((status, crate::harness::pointers(&problem)), (400, vec![field]));
+    }
+    let never = json!({ "schedule": { "calendars": [{ "month": 2, "dayOfMonth": 30 }] } });
+    let (status, problem) = cloud.api.send("POST", "/schedules/preview", Some(never)).await;
+    assert_eq!((status, crate::harness::pointers(&problem)), (400, vec!["/schedule"]));
+}

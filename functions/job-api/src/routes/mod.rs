@@ -5,6 +5,7 @@ pub(crate) mod job_runs;
 pub(crate) mod jobs;
 pub(crate) mod payloads;
 pub(crate) mod projects;
+pub(crate) mod schedules;
 
 use std::collections::HashMap;
 use std::str::FromStr;
