@@ -144,7 +144,8 @@ fn judge(due: DueDeliveries, tried: Vec<(u32, Option<(Timestamp, DeliveryOutcome
     };
     let mut later: Vec<_> = in_groups(again).map(|(due_at, indices)| batch(due_at, attempts_made, indices)).collect();
     if !untried.is_empty() {
-        later.push(batch(now, due.attempts_made, untried));
+        // Not under the key that the same transaction deletes.
+        later.push(batch(now.max(due.due_at + Duration::from_millis(1)), due.attempts_made, untried));
     }
     TriedDeliveries { again: later, done: due, attempts, delivered, failed }
 }
