@@ -1,23 +1,46 @@
 //! Exclusions: what they match is dropped. A search skips what they cover together without a gap,
 //! by whole hours and days where it can.
 
+use std::collections::HashMap;
+
 use super::calendar::{ALL_HOURS, ALL_MINUTES, CompiledCalendar};
 use super::civil::DAY_SECONDS;
 use super::zone::Zone;
 
-/// When `second` is excluded: a second up to which, included, everything is.
-pub(super) fn excluded_until(exclusions: &[CompiledCalendar], zone: &Zone, second: i64) -> Option<i64> {
-    let offset = zone.offset_at(second);
-    let local = second + offset;
-    let (day, time) = (local.div_euclid(DAY_SECONDS), local.rem_euclid(DAY_SECONDS));
-    let of_day: Vec<_> = exclusions.iter().filter(|exclusion| exclusion.matches_day(day)).collect();
-    let first_open = first_open_from(&of_day, time);
-    if first_open == time {
-        return None;
+/// One search's view of the exclusions. Most days are excluded by the same ones, so what those
+/// cover together is found out once.
+pub(super) struct Exclusions<'a> {
+    exclusions: &'a [CompiledCalendar],
+    zone: &'a Zone,
+    /// Which exclusions match a day → whether they cover all of it.
+    whole_days: HashMap<Vec<usize>, bool>,
+}
+
+impl<'a> Exclusions<'a> {
+    pub(super) fn new(exclusions: &'a [CompiledCalendar], zone: &'a Zone) -> Self {
+        Self { exclusions, zone, whole_days: HashMap::new() }
     }
-    let until = day * DAY_SECONDS + first_open - 1 - offset;
-    // A shift of the clocks ends what can be said in local time.
-    Some(until.min(zone.span_end(second) - 1))
+
+    /// When `second` is excluded: a second up to which, included, everything is.
+    pub(super) fn excluded_until(&mut self, second: i64) -> Option<i64> {
+        if self.exclusions.is_empty() {
+            return None;
+        }
+        let offset = self.zone.offset_at(second);
+        let local = second + offset;
+        let (day, time) = (local.div_euclid(DAY_SECONDS), local.rem_euclid(DAY_SECONDS));
+        let numbered = self.exclusions.iter().enumerate();
+        let (numbers, of_day): (Vec<_>, Vec<_>) = numbered.filter(|(_, it)| it.matches_day(day)).unzip();
+        let covers_day = || first_open_from(&of_day, 0) == DAY_SECONDS;
+        let is_whole = *self.whole_days.entry(numbers).or_insert_with(covers_day);
+        let first_open = if is_whole { DAY_SECONDS } else { first_open_from(&of_day, time) };
+        if first_open == time {
+            return None;
+        }
+        let until = day * DAY_SECONDS + first_open - 1 - offset;
+        // A shift of the clocks ends what can be said in local time.
+        Some(until.min(self.zone.span_end(second) - 1))
+    }
 }
 
 /// The first second of a day, from `time` on, that no exclusion covers; the day's length if there is none.

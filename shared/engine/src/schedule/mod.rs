@@ -12,6 +12,7 @@ use sundial_model::schedule::{Interval, ScheduleSpecification};
 use sundial_model::{InvalidFields, JobUuid, Timestamp};
 
 use calendar::CompiledCalendar;
+use exclusion::Exclusions;
 use zone::{Entry, Zone};
 
 /// Nothing occurs after 2100-12-31T23:59:59Z, in seconds since the epoch.
@@ -101,9 +102,10 @@ impl CompiledSchedule {
     fn next_second(&self, after: i64) -> Option<i64> {
         let (first, last) = self.bounds;
         let mut after = after.max(first - 1);
+        let mut exclusions = Exclusions::new(&self.exclusions, &self.zone);
         for _ in 0..EXCLUDED_IN_A_ROW_MAX {
             let candidate = self.next_candidate(after).filter(|second| *second <= last)?;
-            match exclusion::excluded_until(&self.exclusions, &self.zone, candidate) {
+            match exclusions.excluded_until(candidate) {
                 None => return Some(candidate),
                 Some(excluded_until) => after = excluded_until,
             }
