@@ -84,7 +84,14 @@ impl Worker {
 
     /// When the next thing to do with payloads is due; none when there is nothing.
     pub(super) fn next_work_at(&self) -> Timestamp {
-        // Without a task there are payloads to claim, or claimed ones to read.
-        self.next_attempt_at().unwrap_or_else(|| clock::now().max(self.hold_until.unwrap_or(Timestamp::EPOCH)))
+        let soon = clock::now().max(self.hold_until.unwrap_or(Timestamp::EPOCH));
+        // Without a task there are claimed payloads to read.
+        let next_attempt_at = self.next_attempt_at().unwrap_or(soon);
+        if self.may_claim_more() { next_attempt_at.min(soon) } else { next_attempt_at }
+    }
+
+    /// Whether there are payloads that this lane could still claim.
+    pub(super) fn may_claim_more(&self) -> bool {
+        !self.is_exhausted && self.unfinished.len() < UNFINISHED_MAX
     }
 }

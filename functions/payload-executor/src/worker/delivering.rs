@@ -64,7 +64,10 @@ impl Worker {
 
     fn start_delivery(&mut self, batch: DeliveryBatch) {
         self.delivering.insert(batch_key(&batch.due));
-        self.deliveries.spawn(delivery::attempt(Arc::clone(&self.context), batch, self.end_at));
+        // A worker with payloads must not sit on its lane for the sake of a slow sink.
+        let reserved = if self.lane.phase == LanePhase::Working { self.needed_time() } else { Duration::ZERO };
+        let end_at = self.end_at.checked_sub(reserved).unwrap_or(self.end_at);
+        self.deliveries.spawn(delivery::attempt(Arc::clone(&self.context), batch, end_at));
     }
 
     /// Notes that the table has a batch for this time.

@@ -26,6 +26,9 @@ impl Worker {
         let Some(partition) = self.context.clients.store.run_partition(self.context.run.id).await? else {
             return Ok(false);
         };
+        // A target that asked one lane for time asked all of them.
+        let held = partition.lanes.iter().filter_map(|lane| lane.hold_until).max();
+        self.hold_until = self.hold_until.max(held);
         let stored = partition.lanes.into_iter().find(|lane| lane.number == self.lane.number);
         let Some(stored) = stored.filter(|lane| lane.owner.as_ref() == Some(&self.lease.owner)) else {
             return Ok(false);
@@ -105,8 +108,8 @@ impl Worker {
     pub(super) fn needed_time(&self) -> Duration {
         let configuration = &self.context.definition.configuration;
         match (self.lane.phase, self.ready.peek()) {
-            (LanePhase::Working, Some(task)) => task.timeout(configuration),
-            (LanePhase::Working, None) => Duration::from_secs(configuration.request_timeout.get().into()),
+            (LanePhase::Working, Some(task)) if !self.may_claim_more() => task.timeout(configuration),
+            (LanePhase::Working, _) => Duration::from_secs(configuration.request_timeout.get().into()),
             (LanePhase::Pausing | LanePhase::Paused | LanePhase::Settled, _) => DELIVERY_TIME,
         }
     }

@@ -1,16 +1,31 @@
 //! Recording what happened: in batches, each one transaction with the lane.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use sundial_model::Timestamp;
 use sundial_runtime::clock;
-use sundial_store::{Commit, DueDeliveries, Lane, StoreError, TransactionToken};
+use sundial_store::{Commit, DueDeliveries, Lane, PayloadRange, StoreError, TransactionToken};
 
 use super::delivering::batch_key;
 use super::{TRY_AGAIN_AFTER, Worker};
 use crate::buffer::Batch;
 use crate::delivery::{DeliveryBatch, due_with};
+
+/// Gaps of finished payloads up to this length are left in a claim.
+const CLAIM_GAP_MAX: u32 = 100;
+
+/// Ranges over all unfinished payloads: what the lane's next worker has to read.
+fn cover(unfinished: &BTreeSet<u32>) -> Vec<PayloadRange> {
+    let mut ranges: Vec<PayloadRange> = Vec::new();
+    for index in unfinished.iter().copied() {
+        match ranges.last_mut() {
+            Some(last) if index - last.end < CLAIM_GAP_MAX => last.end = index + 1,
+            _ => ranges.push(PayloadRange { start: index, end: index + 1 }),
+        }
+    }
+    ranges
+}
 
 impl Worker {
     /// Records as much as fits.
@@ -28,6 +43,8 @@ impl Worker {
                 self.absorb(batch, due);
                 Ok(())
             }
+            // Whether it was written is not known; saying it again could count it twice.
+            Err(StoreError::Unavailable(message)) => Err(StoreError::Refused(message)),
             Err(error) => {
                 self.buffer.put_back(batch);
                 Err(error)
@@ -64,7 +81,7 @@ impl Worker {
             }
         }
         lane.unfinished = u32::try_from(unfinished.len()).unwrap_or(u32::MAX);
-        lane.claims.retain(|range| unfinished.range(range.start..range.end).next().is_some());
+        lane.claims = cover(&unfinished);
         lane.deliveries_pending += due.iter().map(|due| due.indices.len() as u32).sum::<u32>();
         for tried in &batch.tried {
             lane.deliveries_pending = lane.deliveries_pending.saturating_sub(tried.delivered + tried.failed);
@@ -102,5 +119,18 @@ impl Worker {
         self.lane = self.context.clients.store.put_lane(self.context.run.id, &lane).await?;
         self.lease.renewed(begun);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_shrink_to_what_is_unfinished() {
+        let range = |start, end| PayloadRange { start, end };
+        assert_eq!(cover(&BTreeSet::new()), []);
+        let unfinished = BTreeSet::from([5, 6, 50, 100_000]);
+        assert_eq!(cover(&unfinished), [range(5, 51), range(100_000, 100_001)]);
     }
 }
