@@ -4,7 +4,7 @@ use serde_json::Value;
 use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::job::{JobDefinition, JobInput};
 use sundial_model::payload::Payload;
-use sundial_model::schedule::{CatchUpPolicy, Overlap, Schedule};
+use sundial_model::schedule::Schedule;
 use sundial_model::secret::SecretValues;
 use sundial_model::sink::Sink;
 use sundial_model::{InvalidFields, JobId};
@@ -54,7 +54,7 @@ fn check(document: Value, mut errors: InvalidFields) -> Result<JobInput, Invalid
         }
     };
     if let Some(Ok(schedule)) = schedule.filter(|schedule| !schedule.is_null()).map(InvalidFields::read::<Schedule>)
-        && let Err(faults) = check_schedule(&schedule)
+        && let Err(faults) = CompiledSchedule::compile(schedule.specification())
     {
         errors.extend_below("/schedule", faults);
     }
@@ -63,18 +63,6 @@ fn check(document: Value, mut errors: InvalidFields) -> Result<JobInput, Invalid
     }
     errors.into_result()?;
     job.ok_or_else(|| InvalidFields::one("", "cannot be read"))
-}
-
-fn check_schedule(schedule: &Schedule) -> Result<(), InvalidFields> {
-    let mut errors = CompiledSchedule::compile(schedule.specification()).err().unwrap_or_default();
-    let specification = schedule.specification();
-    if matches!(specification.overlap, Overlap::BufferOne | Overlap::TerminateRunning) {
-        errors.push("/overlap", "can be skip or allow in this version");
-    }
-    if specification.catch_up.policy == CatchUpPolicy::All {
-        errors.push("/catchUp/policy", "can be latest or none in this version");
-    }
-    errors.into_result()
 }
 
 /// A job without its payloads, and the secrets of a job, may be this large as JSON: what fits an

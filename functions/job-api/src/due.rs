@@ -7,14 +7,16 @@ use sundial_model::event::Event;
 use sundial_runtime::Clients;
 use sundial_store::{NextOccurrence, StoredJob};
 
-/// Sets when a job is due: strictly after now and after its newest recorded occurrence.
+/// Sets when a job is due: strictly after now and after its newest recorded occurrence. What was
+/// due and is not on record is dropped, an outage that is not caught up with included.
 pub(crate) fn set_next(job: &mut StoredJob, now: Timestamp) {
+    job.catching_up = None;
     let after = job.last_nominal.map_or(now, |last| last.max(now));
     let schedule = job.definition.schedule.as_ref();
     // A stored schedule has been compiled before.
     let compiled = schedule.and_then(|schedule| CompiledSchedule::compile(schedule.specification()).ok());
     let next = compiled.and_then(|compiled| compiled.next_occurrence(job.uuid, after));
-    job.next = next.map(|next| NextOccurrence { nominal: next.nominal, effective: next.effective });
+    job.next = next.map(NextOccurrence::from);
 }
 
 /// Wakes the evaluator when the job is due before the next tick of the timer can be relied on.

@@ -1,15 +1,19 @@
 //! A job whose occurrence has come.
 
-use sundial_engine::due::{DuePlan, Missed, OverlapDecision, decide_overlap, plan};
-use sundial_engine::schedule::{CompiledSchedule, Occurrence};
-use sundial_model::event::{Event, WorkReady};
-use sundial_model::job_run::{JobRunType, Reason, ReasonType};
-use sundial_model::{JobId, JobRunId, ProjectId, Timestamp};
+use std::time::Duration;
+
+use sundial_engine::due::{DuePlan, Occurrences};
+use sundial_engine::schedule::CompiledSchedule;
+use sundial_model::{JobId, ProjectId, Timestamp};
 use sundial_runtime::{Clients, clock};
-use sundial_store::{NewJobRun, NextOccurrence, StartDecision, StoreError, StoredJob};
+use sundial_store::{NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError, StoredJob};
+
+/// A decision is made again so often at once, when others change the job at the same time.
+const TRIES_MAX: u32 = 8;
 
 /// Records what is due of a job and hands it over. Answers with when it is due next.
 pub(crate) async fn attend(clients: &Clients, project: ProjectId, id: &JobId) -> Result<Option<Timestamp>, StoreError> {
+    let mut tries = 0;
     loop {
         let Some(job) = clients.store.job(project, id).await? else { return Ok(None) };
         let now = clock::now();
@@ -19,9 +23,10 @@ pub(crate) async fn attend(clients: &Clients, project: ProjectId, id: &JobId) ->
         }
         match record(clients, job, now).await {
             // Another evaluator, or a change by a user, was faster: decide again.
-            Err(StoreError::Conflict) => {}
+            Err(StoreError::Conflict) if tries < TRIES_MAX => tries += 1,
             result => return result,
         }
+        tokio::time::sleep(Duration::from_millis(5 * u64::from(tries))).await;
     }
 }
 
@@ -33,54 +38,17 @@ async fn record(clients: &Clients, mut job: StoredJob, now: Timestamp) -> Result
     let Some(project) = clients.store.project(job.workspace_id, &job.project_name).await? else {
         return Err(StoreError::Corrupt(format!("job {} has no project", job.id)));
     };
-    let due = Occurrence { nominal: next.nominal, effective: next.effective };
-    let DuePlan { occurrence, missed, next } = plan(&compiled, job.uuid, specification.catch_up, due, now);
-    let mut runs: Vec<_> = missed.map(|missed| missed_run(&job, missed)).into_iter().collect();
-    if let Some(occurrence) = occurrence {
-        runs.push(scheduled_run(&job, specification.overlap, occurrence));
-    }
-    job.last_nominal = occurrence.map(|it| it.nominal).or(missed.map(|it| it.to)).or(job.last_nominal);
-    job.next = next.map(|next| NextOccurrence { nominal: next.nominal, effective: next.effective });
-    let (job, partitions) = clients.store.record_job_runs(&project, job, runs, now).await?;
-    let lanes =
-        partitions.iter().flat_map(|partition| partition.lanes.iter().map(|lane| (partition.run.id, lane.number)));
-    let events: Vec<_> = lanes.map(|(job_run_id, lane)| Event::WorkReady(WorkReady { job_run_id, lane })).collect();
-    clients.bus.put(&events).await;
+    let occurrences = Occurrences { schedule: &compiled, job: job.uuid, catch_up: specification.catch_up };
+    let plan = occurrences.plan(next.into(), job.catching_up, now, job.recordable_at_once());
+    let DuePlan { due, missed, next, catching_up, last_nominal } = plan;
+    let mut occupancy = job.occupancy();
+    let runs = due.into_iter().map(|(occurrence, origin)| {
+        NewJobRun::of_occurrence(&job, occurrence, occupancy.admit(specification.overlap, origin))
+    });
+    let records = NewRecords { runs: runs.collect(), missed };
+    job.last_nominal = job.last_nominal.max(Some(last_nominal));
+    (job.next, job.catching_up) = (next.map(NextOccurrence::from), catching_up);
+    let Recorded { job, work, .. } = clients.store.record_job_runs(&project, job, records, now).await?;
+    clients.bus.hand_over(work).await;
     Ok(job.wake_at())
-}
-
-fn scheduled_run(job: &StoredJob, overlap: sundial_model::schedule::Overlap, occurrence: Occurrence) -> NewJobRun {
-    let decision = match decide_overlap(overlap, job.active_runs.len()) {
-        OverlapDecision::Start => StartDecision::Start,
-        OverlapDecision::Skip => {
-            let active: Vec<_> = job.active_runs.iter().map(ToString::to_string).collect();
-            let message = format!("job run {} was active", active.join(", "));
-            StartDecision::Cancel(Reason::new(ReasonType::AnotherJobRunActive, message))
-        }
-    };
-    NewJobRun {
-        id: JobRunId::scheduled(job.uuid, occurrence.nominal),
-        run_type: JobRunType::Scheduled,
-        occurrence: Some((occurrence.nominal, occurrence.effective)),
-        decision,
-        payloads: None,
-        triggered_by: None,
-    }
-}
-
-/// One record for a whole stretch.
-fn missed_run(job: &StoredJob, missed: Missed) -> NewJobRun {
-    let Missed { from, to, count } = missed;
-    let reason = Reason {
-        details: Some(serde_json::json!({ "from": from, "to": to, "count": count })),
-        ..Reason::new(ReasonType::Missed, format!("{count} occurrence(s) passed while nothing looked at the schedule"))
-    };
-    NewJobRun {
-        id: JobRunId::missed(job.uuid, from),
-        run_type: JobRunType::Scheduled,
-        occurrence: Some((from, from)),
-        decision: StartDecision::Cancel(reason),
-        payloads: None,
-        triggered_by: None,
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sundial_model::event::{Event, WorkReady};
+use sundial_model::event::WorkReady;
 use sundial_model::{JobRunId, Timestamp};
 use sundial_runtime::{Clients, clock};
 use sundial_store::StoreError;
@@ -19,6 +19,6 @@ pub(crate) async fn attend(clients: &Clients, run: JobRunId, lane: u32) -> Resul
     if wake_at > now {
         return Ok(Some(wake_at));
     }
-    clients.bus.put(&[Event::WorkReady(WorkReady { job_run_id: run, lane })]).await;
+    clients.bus.hand_over(vec![WorkReady { job_run_id: run, lane }]).await;
     Ok(Some(now + LOOK_AGAIN_AFTER))
 }

@@ -4,6 +4,7 @@
 
 pub mod attempt;
 pub mod due;
+pub mod overlap;
 pub mod retry;
 pub mod schedule;
 pub mod sink_delivery;

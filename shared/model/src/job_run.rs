@@ -67,6 +67,8 @@ pub enum ReasonType {
     Missed,
     /// A user ended it.
     Terminated,
+    /// The next one of its job took its place.
+    Superseded,
     /// A user paused its job.
     UserRequest,
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_eventbridge::error::DisplayErrorContext;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use sundial_model::event::{Event, SOURCE};
+use sundial_model::event::{Event, SOURCE, WorkReady};
 
 /// One call takes so many events: a limit of EventBridge.
 const EVENTS_PER_CALL_MAX: usize = 10;
@@ -18,6 +18,12 @@ impl EventBus {
     /// The bus `name`, through `client`.
     pub fn new(client: aws_sdk_eventbridge::Client, name: impl Into<String>) -> Self {
         Self { client, name: name.into() }
+    }
+
+    /// Sends for workers.
+    pub async fn hand_over(&self, work: Vec<WorkReady>) {
+        let events: Vec<_> = work.into_iter().map(Event::WorkReady).collect();
+        self.put(&events).await;
     }
 
     /// Puts events on the bus.

@@ -1,6 +1,6 @@
 //! Lists of job runs, newest first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sundial_model::job_run::JobRunStatus;
 use sundial_model::{JobRunId, JobUuid, ProjectId};
@@ -53,6 +53,19 @@ impl Store {
     ) -> Result<JobRunPage, StoreError> {
         let shards = (0..keys::PROJECT_RUNS_SHARDS).map(|shard| keys::project_runs(project, shard)).collect();
         self.list_runs(shards, before, status, limit).await
+    }
+
+    /// Which of these job runs are on record.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn recorded_runs(
+        &self,
+        ids: impl IntoIterator<Item = JobRunId>,
+    ) -> Result<HashSet<JobRunId>, StoreError> {
+        let keys = ids.into_iter().map(keys::run).collect();
+        let found = self.table.existing(keys).await?;
+        Ok(found.iter().filter_map(|key| key.pk.rsplit_once('#')?.1.parse().ok()).collect())
     }
 
     async fn list_runs(
@@ -128,5 +141,5 @@ impl Store {
 }
 
 fn run_id(sort_key: &str) -> Option<JobRunId> {
-    sort_key.split_once('#').and_then(|(_, id)| id.parse().ok())
+    sort_key.rsplit_once('#').and_then(|(_, id)| id.parse().ok())
 }

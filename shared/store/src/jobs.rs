@@ -1,8 +1,13 @@
 //! Jobs.
 
 use serde::{Deserialize, Serialize};
+use sundial_engine::due::CatchingUp;
+use sundial_engine::overlap::Occupancy;
+use sundial_engine::schedule::Occurrence;
+use sundial_model::event::WorkReady;
 use sundial_model::job::{Job, JobDefinition, JobState, JobStatus};
 use sundial_model::payload::Payload;
+use sundial_model::schedule::Overlap;
 use sundial_model::secret::SecretValues;
 use sundial_model::{
     JobId, JobRunId, JobUuid, PayloadPartId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
@@ -12,6 +17,7 @@ use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json, text};
 use crate::payload_parts::{PayloadPart, chunks, count};
 use crate::projects::StoredProject;
+use crate::release::Release;
 use crate::secrets::put_secrets;
 use crate::sweep::Staged;
 use crate::table::{Expect, Range, Write, retry_on_conflict};
@@ -24,6 +30,18 @@ pub struct NextOccurrence {
     pub nominal: Timestamp,
     /// That, and the jitter.
     pub effective: Timestamp,
+}
+
+impl From<Occurrence> for NextOccurrence {
+    fn from(Occurrence { nominal, effective }: Occurrence) -> Self {
+        Self { nominal, effective }
+    }
+}
+
+impl From<NextOccurrence> for Occurrence {
+    fn from(NextOccurrence { nominal, effective }: NextOccurrence) -> Self {
+        Self { nominal, effective }
+    }
 }
 
 /// A job as it is kept.
@@ -63,9 +81,15 @@ pub struct StoredJob {
     /// The start of its newest job run that was not CANCELED.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run_time: Option<Timestamp>,
-    /// Its job runs that are not terminal.
+    /// Its job runs that are not terminal and may be worked on.
     #[serde(default)]
     pub active_runs: Vec<JobRunId>,
+    /// How many of its job runs wait for others to end.
+    #[serde(default)]
+    pub waiting_runs: usize,
+    /// An outage whose occurrences are not all accounted for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catching_up: Option<CatchingUp>,
     /// What a later write expects; set by reading.
     #[serde(skip)]
     pub(crate) revision: u64,
@@ -96,6 +120,8 @@ impl StoredJob {
             last_nominal: None,
             last_run_time: None,
             active_runs: Vec::new(),
+            waiting_runs: 0,
+            catching_up: None,
             revision: 0,
         }
     }
@@ -107,6 +133,16 @@ impl StoredJob {
     /// Whether it runs.
     pub fn is_active(&self) -> bool {
         self.state.status == JobStatus::Active
+    }
+
+    /// What becomes of a run that is due while another one is active.
+    pub fn overlap(&self) -> Overlap {
+        self.definition.schedule.as_ref().map(|schedule| schedule.specification().overlap).unwrap_or_default()
+    }
+
+    /// Its job runs that have not ended.
+    pub fn occupancy(&self) -> Occupancy {
+        Occupancy { active: self.active_runs.len(), waiting: self.waiting_runs }
     }
 
     /// How many payloads it has.
@@ -256,14 +292,17 @@ impl Store {
         Ok(changed)
     }
 
-    /// Writes a job's state alone.
+    /// Writes a job's state alone. A job that is resumed lets its waiting runs start, if none is
+    /// active. Answers with what is then to be handed over, too.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it has changed since it was read.
-    pub async fn put_job(&self, mut job: StoredJob) -> Result<StoredJob, StoreError> {
-        self.table.write(vec![job.put()?]).await?;
+    pub async fn put_job(&self, job: StoredJob, now: Timestamp) -> Result<(StoredJob, Vec<WorkReady>), StoreError> {
+        let Release { mut job, mut writes, work } = self.release(job, now).await?;
+        writes.push(job.put()?);
+        self.table.write(writes).await?;
         job.revision += 1;
-        Ok(job)
+        Ok((job, work))
     }
 
     /// Writes the payloads and secrets of a job, which nothing points at yet, and lets `job` point at them.

@@ -9,8 +9,9 @@
 //! | job | `JOB#019b…#nightly` (project, id) | `JOB` |
 //! | payload chunk | `PAYLOADS#019b…` (part) | `CHUNK#00000200` (first index) |
 //! | garbage to be | `SWEEP#019b…` | `SWEEP` |
-//! | job run in its job's list | `JOB-RUNS#019b…` (job's UUID) | `2026-…Z#6f1c…` |
-//! | job run in its project's list | `PROJECT-RUNS#019b…#2` (project, shard) | `2026-…Z#6f1c…` |
+//! | job run in its job's list | `JOB-RUNS#019b…` (job's UUID) | `2026-…Z#2026-…Z#6f1c…` (recorded, scheduled, id) |
+//! | job run in its project's list | `PROJECT-RUNS#019b…#2` (project, shard) | the same |
+//! | job run that waits for others to end | `WAITING#019b…` (job's UUID) | `2026-…Z#6f1c…` (scheduled, id) |
 //! | job run | `RUN#6f1c…` | `RUN` |
 //! | its queue | `RUN#6f1c…` | `QUEUE` |
 //! | a lane of it | `RUN#6f1c…` | `LANE#03` |
@@ -117,9 +118,25 @@ pub fn project_runs(project: ProjectId, shard: u32) -> String {
     format!("PROJECT-RUNS#{project}#{shard}")
 }
 
-/// The place of a job run in a list, in the order of time.
-pub fn listed_run(list: String, created_at: Timestamp, run: JobRunId) -> Key {
-    Key::new(list, format!("{created_at}#{run}"))
+/// The place of a job run in a list: in the order in which they were recorded, and those that were
+/// recorded together in the order of their occurrences.
+pub fn place_of_run(created_at: Timestamp, scheduled_time: Option<Timestamp>, run: JobRunId) -> String {
+    format!("{created_at}#{}#{run}", scheduled_time.unwrap_or(created_at))
+}
+
+/// A job run in a list.
+pub fn listed_run(list: String, place: &str) -> Key {
+    Key::new(list, place)
+}
+
+/// Where the job runs of a job stand that wait for others to end.
+pub fn waiting_runs(job: JobUuid) -> String {
+    format!("WAITING#{job}")
+}
+
+/// A job run that waits, in the order of scheduled times.
+pub fn waiting_run(job: JobUuid, scheduled_time: Timestamp, run: JobRunId) -> Key {
+    Key::new(waiting_runs(job), format!("{scheduled_time}#{run}"))
 }
 
 /// The shard of its project's list that a job run is in.

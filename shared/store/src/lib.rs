@@ -5,6 +5,7 @@
 //! again on new ones. Key formats stand in [`keys`], each with an example.
 
 mod access;
+mod endings;
 mod error;
 mod item;
 mod job_runs;
@@ -14,6 +15,7 @@ mod lane;
 mod outcomes;
 mod payload_parts;
 pub mod projects;
+mod release;
 mod run_partition;
 mod secrets;
 mod start;
@@ -31,7 +33,7 @@ pub use outcomes::{AttemptRecord, Commit, DeliveryRecord, DueDeliveries, Outcome
 pub use payload_parts::{PAYLOAD_BYTES_MAX, PayloadPart};
 pub use projects::StoredProject;
 pub use run_partition::{Queue, RunPartition, StoredJobRun};
-pub use start::{NewJobRun, StartDecision};
+pub use start::{NewJobRun, NewRecords, Recorded};
 pub use table::{Table, TransactionToken};
 pub use wake::Wake;
 

@@ -193,13 +193,18 @@ impl RunPartition {
 }
 
 impl Store {
-    /// A job run to be changed by one of its lanes.
+    /// The item of a job run.
+    pub(crate) async fn stored_run(&self, id: JobRunId) -> Result<Option<StoredJobRun>, StoreError> {
+        Ok(self.table.get(&keys::run(id)).await?.map(StoredJobRun::from_read))
+    }
+
+    /// A job run to be changed.
     ///
-    /// The run is read before its lanes: if another lane ends its work after that, the run's
-    /// revision is no longer the one that was read, and the change is refused. (One query alone
-    /// may see one lane before and the run after somebody's transaction.)
+    /// The run is read before its lanes: if another lane ends its work after that, or the run is
+    /// released, its revision is no longer the one that was read, and the change is refused. (One
+    /// query alone may see the lanes before and the run after somebody's transaction.)
     pub(crate) async fn run_partition_to_change(&self, id: JobRunId) -> Result<Option<RunPartition>, StoreError> {
-        let Some(run) = self.table.get(&keys::run(id)).await?.map(StoredJobRun::from_read) else { return Ok(None) };
+        let Some(run) = self.stored_run(id).await? else { return Ok(None) };
         let partition = self.run_partition(id).await?;
         Ok(partition.map(|partition| RunPartition { run, ..partition }))
     }

@@ -1,14 +1,17 @@
-//! Starting a job run: its record, its lanes and its job's next wake time in one transaction.
+//! Recording job runs: each with its lanes, in one transaction with its job's next wake time.
 
 use std::time::Duration;
 
-use sundial_model::job_run::{JobRunStatus, JobRunType, Reason};
+use sundial_engine::due::Missed;
+use sundial_engine::overlap::Admission;
+use sundial_engine::schedule::Occurrence;
+use sundial_model::event::WorkReady;
+use sundial_model::job_run::{JobRunStatus, JobRunType, Reason, ReasonType};
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::error::StoreError;
 use crate::item::NewItem;
 use crate::jobs::StoredJob;
-use crate::lane::Lane;
 use crate::payload_parts::{PayloadPart, count};
 use crate::projects::StoredProject;
 use crate::run_partition::{Queue, RunPartition, StoredJobRun};
@@ -16,19 +19,17 @@ use crate::table::{Expect, Write};
 use crate::{RUN_AGE_MAX, Store, keys};
 
 /// A lane that nobody has taken up after this long is looked at by the evaluator: its event was lost.
-const LOST_EVENT_AFTER: Duration = Duration::from_secs(15);
+pub(crate) const LOST_EVENT_AFTER: Duration = Duration::from_secs(15);
 
 /// A worker carries out up to so many requests at once; a larger limit gets several lanes.
 const LANE_LIMIT: u32 = 100;
 
-/// Whether a job run starts, or only leaves a record.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StartDecision {
-    /// It starts.
-    Start,
-    /// It is recorded as CANCELED.
-    Cancel(Reason),
-}
+/// A transaction has 100 writes: some for the job and for a stretch that was missed, and for each
+/// run itself, its queue, its places in two lists and among those that wait, and its lanes.
+const WRITES_FOR_RUNS: u32 = 90;
+const WRITES_OF_RUN: u32 = 5;
+/// And it has 4 MB: each run has a snapshot of its job.
+const RECORDED_AT_ONCE_MAX: u32 = 16;
 
 /// A job run to be recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,19 +38,155 @@ pub struct NewJobRun {
     pub id: JobRunId,
     /// What starts it.
     pub run_type: JobRunType,
-    /// The nominal and the effective time of its occurrence.
-    pub occurrence: Option<(Timestamp, Timestamp)>,
-    /// Whether it starts.
-    pub decision: StartDecision,
+    /// Its occurrence, when the schedule starts it.
+    pub occurrence: Option<Occurrence>,
+    /// What becomes of it.
+    pub admission: Admission,
     /// Its payloads instead of the job's own.
     pub payloads: Option<PayloadPart>,
-    /// The API key whose trigger starts it.
+    /// The API key whose call starts it.
     pub triggered_by: Option<String>,
+}
+
+/// What is to be recorded for a job in one transaction.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewRecords {
+    /// Job runs, oldest first; at most [`StoredJob::recordable_at_once`].
+    pub runs: Vec<NewJobRun>,
+    /// A stretch that nobody was there for: a record of it, or more of the one that begins with it.
+    pub missed: Option<Missed>,
+}
+
+/// What was recorded.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The job as it is then.
+    pub job: StoredJob,
+    /// The runs, in order.
+    pub runs: Vec<RunPartition>,
+    /// What workers are needed for.
+    pub work: Vec<WorkReady>,
+}
+
+impl NewJobRun {
+    /// The run of an occurrence: its id is the same for everyone who records it.
+    pub fn of_occurrence(job: &StoredJob, occurrence: Occurrence, admission: Admission) -> Self {
+        Self {
+            id: JobRunId::scheduled(job.uuid, occurrence.nominal),
+            run_type: JobRunType::Scheduled,
+            occurrence: Some(occurrence),
+            admission,
+            payloads: None,
+            triggered_by: None,
+        }
+    }
+}
+
+impl StoredJob {
+    /// How many runs of it fit into one transaction.
+    pub fn recordable_at_once(&self) -> usize {
+        // The end of those that it supersedes needs room, too.
+        if self.overlap() == sundial_model::schedule::Overlap::TerminateRunning {
+            return 1;
+        }
+        let runs = WRITES_FOR_RUNS / (WRITES_OF_RUN + self.lanes_for(self.payload_count()));
+        runs.clamp(1, RECORDED_AT_ONCE_MAX) as usize
+    }
+
+    /// How many lanes a run of so many payloads has.
+    fn lanes_for(&self, payloads: u32) -> u32 {
+        let limit = self.definition.configuration.max_concurrent_requests.get();
+        limit.min(payloads.max(1)).div_ceil(LANE_LIMIT)
+    }
+
+    fn new_run(&self, project: &StoredProject, new: NewJobRun, now: Timestamp, retention: Duration) -> RunPartition {
+        let parts = new.payloads.map_or_else(|| self.parts.clone(), |part| vec![part]);
+        let total = count(&parts);
+        let is_skipped = new.admission == Admission::Skip;
+        let keep_until = now + retention + if is_skipped { Duration::ZERO } else { RUN_AGE_MAX };
+        let run = StoredJobRun {
+            id: new.id,
+            job_uuid: self.uuid,
+            job_id: self.id.clone(),
+            project_id: self.project_id,
+            project_name: self.project_name.clone(),
+            workspace_id: self.workspace_id,
+            run_type: new.run_type,
+            status: if is_skipped { JobRunStatus::Canceled } else { JobRunStatus::Pending },
+            reason: is_skipped.then(|| self.why_skipped()),
+            generation: 1,
+            scheduled_time: new.occurrence.map(|occurrence| occurrence.nominal),
+            effective_time: new.occurrence.map(|occurrence| occurrence.effective),
+            created_at: now,
+            start_time: None,
+            end_time: is_skipped.then_some(now),
+            updated_at: now,
+            definition: self.definition.clone(),
+            secrets: self.secrets,
+            target: project.target.clone(),
+            project_secrets: project.secrets,
+            parts,
+            lane_count: if is_skipped { 0 } else { self.lanes_for(total) },
+            triggered_by: new.triggered_by,
+            keep_until,
+            revision: 1,
+        };
+        let starts = matches!(new.admission, Admission::Start | Admission::Supersede);
+        let lanes = if starts { run.new_lanes(now).collect() } else { Vec::new() };
+        RunPartition { run, queue: Queue { total, next: 0, keep_until, revision: 1 }, lanes }
+    }
+
+    /// Why a run of it does not start as things are.
+    pub fn why_skipped(&self) -> Reason {
+        let message = match self.active_runs.as_slice() {
+            [] => format!("{} job runs of the job are waiting", self.waiting_runs),
+            [one] => format!("job run {one} is active"),
+            [one, others @ ..] => format!("job run {one} and {} more are active", others.len()),
+        };
+        Reason::new(ReasonType::AnotherJobRunActive, message)
+    }
+
+    /// The record of a stretch: CANCELED, and the only one for all its occurrences.
+    fn missed_run(&self, project: &StoredProject, missed: Missed, now: Timestamp, retention: Duration) -> RunPartition {
+        let Missed { from, to, count } = missed;
+        let occurrence = Occurrence { nominal: from, effective: from };
+        let new = NewJobRun {
+            id: JobRunId::missed(self.uuid, from),
+            ..NewJobRun::of_occurrence(self, occurrence, Admission::Skip)
+        };
+        let mut partition = self.new_run(project, new, now, retention);
+        let message = format!("{count} occurrence(s) passed while nothing looked at the schedule");
+        let details = serde_json::json!({ "from": from, "to": to, "count": count });
+        partition.run.reason = Some(Reason { details: Some(details), ..Reason::new(ReasonType::Missed, message) });
+        partition
+    }
+}
+
+impl RunPartition {
+    /// The writes of a run that is not there yet.
+    fn creation(&self) -> Result<Vec<Write>, StoreError> {
+        let Self { run, queue, lanes } = self;
+        let mut writes = vec![run.put_expecting(Expect::Nothing)?, queue.put(run.id, Expect::Nothing)?];
+        for lane in lanes {
+            writes.push(lane.put_expecting(run.id, Expect::Nothing)?);
+        }
+        let place = keys::place_of_run(run.created_at, run.scheduled_time, run.id);
+        let lists =
+            [keys::job_runs(run.job_uuid), keys::project_runs(run.project_id, keys::project_runs_shard(run.id))];
+        for list in lists {
+            let item = NewItem::new(keys::listed_run(list, &place), &serde_json::json!({}))?;
+            writes.push(Write::Put(item.expiring(Some(run.keep_until)), Expect::Nothing));
+        }
+        if run.waits(lanes) {
+            writes.push(run.enqueue()?);
+        }
+        Ok(writes)
+    }
 }
 
 impl Store {
     /// Records job runs of `job`, which is put in the same transaction in the state given here,
-    /// over the one that was read. Answers with what was recorded, in order.
+    /// over the one that was read. Those that a run supersedes end in it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the job has changed since it was read, or a run was recorded before.
@@ -57,73 +194,53 @@ impl Store {
         &self,
         project: &StoredProject,
         mut job: StoredJob,
-        new_runs: Vec<NewJobRun>,
+        records: NewRecords,
         now: Timestamp,
-    ) -> Result<(StoredJob, Vec<RunPartition>), StoreError> {
-        let partitions: Vec<_> = new_runs.into_iter().map(|new| self.new_partition(project, &job, new, now)).collect();
+    ) -> Result<Recorded, StoreError> {
         let mut writes = Vec::new();
-        for RunPartition { run, queue, lanes } in &partitions {
-            writes.push(run.put_expecting(Expect::Nothing)?);
-            writes.push(queue.put(run.id, Expect::Nothing)?);
-            for lane in lanes {
-                writes.push(lane.put_expecting(run.id, Expect::Nothing)?);
+        if let Some(missed) = records.missed {
+            writes.extend(self.missed_writes(project, &job, missed, now).await?);
+        }
+        let (mut runs, mut work) = (Vec::new(), Vec::new());
+        for new in records.runs {
+            let admission = new.admission;
+            let partition = job.new_run(project, new, now, self.retention);
+            if admission == Admission::Supersede {
+                writes.extend(self.supersede(&mut job, partition.run.id, now).await?);
             }
-            let lists =
-                [keys::job_runs(run.job_uuid), keys::project_runs(run.project_id, keys::project_runs_shard(run.id))];
-            for list in lists {
-                let item = NewItem::new(keys::listed_run(list, run.created_at, run.id), &serde_json::json!({}))?;
-                writes.push(Write::Put(item.expiring(Some(run.keep_until)), Expect::Nothing));
+            writes.extend(partition.creation()?);
+            match admission {
+                Admission::Start | Admission::Supersede => {
+                    work.extend(partition.run.work());
+                    job.active_runs.push(partition.run.id);
+                    job.last_run_time = Some(now);
+                }
+                Admission::Wait => job.waiting_runs += 1,
+                Admission::Skip => {}
             }
-            if !run.status.is_terminal() {
-                job.active_runs.push(run.id);
-                job.last_run_time = Some(now);
-            }
+            runs.push(partition);
         }
         writes.push(job.put()?);
         self.table.write(writes).await?;
         job.revision += 1;
-        Ok((job, partitions))
+        Ok(Recorded { job, runs, work })
     }
 
-    fn new_partition(&self, project: &StoredProject, job: &StoredJob, new: NewJobRun, now: Timestamp) -> RunPartition {
-        let starts = new.decision == StartDecision::Start;
-        let reason = match new.decision {
-            StartDecision::Start => None,
-            StartDecision::Cancel(reason) => Some(reason),
-        };
-        let parts = new.payloads.map_or_else(|| job.parts.clone(), |part| vec![part]);
-        let total = count(&parts);
-        let limit = job.definition.configuration.max_concurrent_requests.get();
-        let lane_count = if starts { limit.min(total.max(1)).div_ceil(LANE_LIMIT) } else { 0 };
-        let keep_until = now + self.retention + if starts { RUN_AGE_MAX } else { Duration::ZERO };
-        let run = StoredJobRun {
-            id: new.id,
-            job_uuid: job.uuid,
-            job_id: job.id.clone(),
-            project_id: job.project_id,
-            project_name: job.project_name.clone(),
-            workspace_id: job.workspace_id,
-            run_type: new.run_type,
-            status: if starts { JobRunStatus::Pending } else { JobRunStatus::Canceled },
-            reason,
-            generation: 1,
-            scheduled_time: new.occurrence.map(|(nominal, _)| nominal),
-            effective_time: new.occurrence.map(|(_, effective)| effective),
-            created_at: now,
-            start_time: None,
-            end_time: (!starts).then_some(now),
-            updated_at: now,
-            definition: job.definition.clone(),
-            secrets: job.secrets,
-            target: project.target.clone(),
-            project_secrets: project.secrets,
-            parts,
-            lane_count,
-            triggered_by: new.triggered_by,
-            keep_until,
-            revision: 1,
-        };
-        let lanes = (0..lane_count).map(|number| Lane::new(number, now + LOST_EVENT_AFTER, keep_until)).collect();
-        RunPartition { run, queue: Queue { total, next: 0, keep_until, revision: 1 }, lanes }
+    /// The first part of a stretch is a new record; more of it replaces that.
+    async fn missed_writes(
+        &self,
+        project: &StoredProject,
+        job: &StoredJob,
+        missed: Missed,
+        now: Timestamp,
+    ) -> Result<Vec<Write>, StoreError> {
+        let partition = job.missed_run(project, missed, now, self.retention);
+        match self.stored_run(partition.run.id).await? {
+            None => partition.creation(),
+            Some(stored) => {
+                let reason = partition.run.reason;
+                Ok(vec![StoredJobRun { reason, updated_at: now, ..stored }.put()?])
+            }
+        }
     }
 }

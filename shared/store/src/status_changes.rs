@@ -1,9 +1,11 @@
-//! Changes of a job run's status: the run, its lanes and its job, in one transaction each.
+//! Changes of a job run's status by its workers, and by pausing and resuming its job: the run, its
+//! lanes and its job, in one transaction each.
 //!
 //! The run's item is part of every transaction that ends a lane's work, so that the last lane to
 //! do so knows that it is the last.
 
-use sundial_model::job_run::{JobRunStatus, Reason, ReasonType};
+use sundial_model::event::WorkReady;
+use sundial_model::job_run::{JobRunStatus, Reason};
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::Store;
@@ -13,17 +15,18 @@ use crate::lane::{Lane, LanePhase};
 use crate::run_partition::{RunPartition, StoredJobRun};
 use crate::table::{Write, retry_on_conflict};
 
-impl RunPartition {
-    fn move_to(&mut self, status: JobRunStatus, reason: Option<Reason>, now: Timestamp) {
-        let run = &mut self.run;
-        (run.status, run.reason, run.updated_at) = (status, reason, now);
+impl StoredJobRun {
+    pub(crate) fn move_to(&mut self, status: JobRunStatus, reason: Option<Reason>, now: Timestamp) {
+        (self.status, self.reason, self.updated_at) = (status, reason, now);
         if status.is_terminal() {
-            run.end_time = Some(now);
+            self.end_time = Some(now);
         }
     }
+}
 
+impl RunPartition {
     /// The writes of the run and of all its lanes.
-    fn puts(&self) -> Result<Vec<Write>, StoreError> {
+    pub(crate) fn puts(&self) -> Result<Vec<Write>, StoreError> {
         let lanes = self.lanes.iter().map(|lane| lane.put(self.run.id));
         std::iter::once(self.run.put()).chain(lanes).collect()
     }
@@ -45,12 +48,18 @@ fn final_status(partition: &RunPartition) -> JobRunStatus {
 
 impl Store {
     /// Ends a lane's work on payloads, all of which are finished; the last lane ends the run.
-    /// Answers with the partition as it is then. `lane` is as its worker has it, with what it
-    /// has not written yet.
+    /// Answers with the partition as it is then, and with what is to be handed over because
+    /// other runs of the job start in its place. `lane` is as its worker has it, with what it has
+    /// not written yet.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the lane was taken or changed, or payloads came to it.
-    pub async fn settle_lane(&self, run: JobRunId, lane: &Lane, now: Timestamp) -> Result<RunPartition, StoreError> {
+    pub async fn settle_lane(
+        &self,
+        run: JobRunId,
+        lane: &Lane,
+        now: Timestamp,
+    ) -> Result<(RunPartition, Vec<WorkReady>), StoreError> {
         let Some(mut partition) = self.run_partition_to_change(run).await? else { return Err(StoreError::Conflict) };
         let settled = Lane { phase: LanePhase::Settled, ..lane.clone() };
         let place = usize::try_from(lane.number).unwrap_or(usize::MAX);
@@ -61,11 +70,11 @@ impl Store {
         if partition.queue.next < partition.queue.total {
             return Err(StoreError::Conflict);
         }
-        let mut writes = Vec::new();
+        let (mut writes, mut work) = (Vec::new(), Vec::new());
         if partition.has_settled() && !partition.run.status.is_terminal() {
             let status = final_status(&partition);
-            partition.move_to(status, None, now);
-            writes.extend(self.job_without(&partition.run).await?);
+            partition.run.move_to(status, None, now);
+            (writes, work) = self.after_end(&partition, now).await?;
         }
         let queue = crate::keys::queue(run);
         writes.push(Write::Check(queue, partition.queue.expected()));
@@ -74,7 +83,7 @@ impl Store {
         self.table.write(writes).await?;
         partition.run.revision += 1;
         partition.lanes[place].revision += 1;
-        Ok(partition)
+        Ok((partition, work))
     }
 
     /// Lets a lane rest: nothing of it is in flight any more. The last one moves the run to PAUSED.
@@ -93,7 +102,7 @@ impl Store {
         }
         if partition.has_come_to_rest() && partition.run.status == JobRunStatus::Pausing {
             let reason = partition.run.reason.take();
-            partition.move_to(JobRunStatus::Paused, reason, now);
+            partition.run.move_to(JobRunStatus::Paused, reason, now);
         }
         let mut rested = partition.lanes.swap_remove(place);
         self.table.write(vec![partition.run.put()?, rested.put(run)?]).await?;
@@ -114,7 +123,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         retry_on_conflict(async || {
             let Some(job) = self.job_as(job).await?.filter(|job| !job.is_active()) else { return Ok(()) };
-            let Some(mut partition) = self.run_partition(run).await? else { return Ok(()) };
+            let Some(mut partition) = self.run_partition_to_change(run).await? else { return Ok(()) };
             if !matches!(partition.run.status, JobRunStatus::Pending | JobRunStatus::Running) {
                 return Ok(());
             }
@@ -131,7 +140,7 @@ impl Store {
             }
             let rests = partition.has_come_to_rest();
             let status = if rests { JobRunStatus::Paused } else { JobRunStatus::Pausing };
-            partition.move_to(status, Some(reason.clone()), now);
+            partition.run.move_to(status, Some(reason.clone()), now);
             let mut writes = partition.puts()?;
             writes.push(job.check());
             self.table.write(writes).await
@@ -140,14 +149,19 @@ impl Store {
     }
 
     /// Lets a run that is PAUSING or PAUSED go on, unless its job was paused again meanwhile.
-    /// Answers with the lanes that have work.
+    /// Answers with what is to be handed over.
     ///
     /// # Errors
     /// When the table cannot be reached.
-    pub async fn resume_job_run(&self, job: &StoredJob, run: JobRunId, now: Timestamp) -> Result<Vec<u32>, StoreError> {
+    pub async fn resume_job_run(
+        &self,
+        job: &StoredJob,
+        run: JobRunId,
+        now: Timestamp,
+    ) -> Result<Vec<WorkReady>, StoreError> {
         retry_on_conflict(async || {
             let Some(job) = self.job_as(job).await?.filter(StoredJob::is_active) else { return Ok(Vec::new()) };
-            let Some(mut partition) = self.run_partition(run).await? else { return Ok(Vec::new()) };
+            let Some(mut partition) = self.run_partition_to_change(run).await? else { return Ok(Vec::new()) };
             if !matches!(partition.run.status, JobRunStatus::Pausing | JobRunStatus::Paused) {
                 return Ok(Vec::new());
             }
@@ -157,12 +171,12 @@ impl Store {
                 if !lane.is_leased(now) {
                     // Should the event be lost, the evaluator finds it at once.
                     (lane.owner, lane.lease_until, lane.next_at) = (None, None, Some(now));
-                    woken.push(lane.number);
+                    woken.push(WorkReady { job_run_id: run, lane: lane.number });
                 }
             }
             let has_started = partition.run.start_time.is_some();
             let status = if has_started { JobRunStatus::Running } else { JobRunStatus::Pending };
-            partition.move_to(status, None, now);
+            partition.run.move_to(status, None, now);
             let mut writes = partition.puts()?;
             writes.push(job.check());
             self.table.write(writes).await?;
@@ -170,88 +184,4 @@ impl Store {
         })
         .await
     }
-
-    /// Ends a run that has not ended: TERMINATED, or CANCELED when it never started. From here
-    /// on no outcome is recorded; deliveries of what had ended go on.
-    ///
-    /// # Errors
-    /// When the table cannot be reached.
-    pub async fn terminate_job_run(&self, run: JobRunId, now: Timestamp) -> Result<Option<RunPartition>, StoreError> {
-        retry_on_conflict(async || {
-            let Some(mut partition) = self.run_partition(run).await? else { return Ok(None) };
-            if !partition.run.status.is_terminal() {
-                end_now(&mut partition, now);
-                let mut writes = partition.puts()?;
-                writes.extend(self.job_without(&partition.run).await?);
-                self.table.write(writes).await?;
-            }
-            Ok(Some(partition))
-        })
-        .await
-    }
-
-    /// Deletes a job and ends its active runs.
-    ///
-    /// # Errors
-    /// When the table cannot be reached; then the job is still there.
-    pub async fn delete_job(&self, job: &StoredJob, now: Timestamp) -> Result<(), StoreError> {
-        retry_on_conflict(async || {
-            let Some(mut current) = self.job_as(job).await? else { return Ok(()) };
-            // All but one end before; the last one ends with the job, so that none starts between.
-            let mut others = current.active_runs.clone();
-            let last = others.pop();
-            let mut gone = Vec::new();
-            for other in &others {
-                if self.terminate_job_run(*other, now).await?.is_none() {
-                    gone.push(*other);
-                }
-            }
-            if !gone.is_empty() {
-                // Their records have passed their retention; they are active no more.
-                current.active_runs.retain(|run| !gone.contains(run));
-                self.table.write(vec![current.put()?]).await?;
-            }
-            if !others.is_empty() {
-                return Err(StoreError::Conflict);
-            }
-            let mut writes = self.deletion(&current, now)?;
-            if let Some(run) = last
-                && let Some(mut partition) = self.run_partition(run).await?
-                && !partition.run.status.is_terminal()
-            {
-                end_now(&mut partition, now);
-                writes.extend(partition.puts()?);
-            }
-            self.table.write(writes).await
-        })
-        .await
-    }
-
-    /// The same creation of a job, as it is now.
-    async fn job_as(&self, job: &StoredJob) -> Result<Option<StoredJob>, StoreError> {
-        Ok(self.job(job.project_id, &job.id).await?.filter(|current| current.uuid == job.uuid))
-    }
-
-    /// The write of the run's job without the run among its active ones, if the job is still there.
-    async fn job_without(&self, run: &StoredJobRun) -> Result<Option<Write>, StoreError> {
-        let Some(mut job) = self.job(run.project_id, &run.job_id).await? else { return Ok(None) };
-        if job.uuid != run.job_uuid || !job.active_runs.contains(&run.id) {
-            return Ok(None);
-        }
-        job.active_runs.retain(|active| *active != run.id);
-        job.put().map(Some)
-    }
-}
-
-fn end_now(partition: &mut RunPartition, now: Timestamp) {
-    for lane in &mut partition.lanes {
-        lane.phase = LanePhase::Settled;
-        (lane.claims, lane.unfinished) = (Vec::new(), 0);
-        if !lane.is_leased(now) {
-            lane.next_at = (lane.deliveries_pending > 0).then_some(now);
-        }
-    }
-    let has_started = partition.run.start_time.is_some();
-    let status = if has_started { JobRunStatus::Terminated } else { JobRunStatus::Canceled };
-    partition.move_to(status, Some(Reason::new(ReasonType::Terminated, "a user ended the job run")), now);
 }

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::error::{StoreError, transaction_error};
-use crate::item::{Item, NewItem, Read, read};
+use crate::item::{Item, NewItem, Read, read, text};
 use crate::keys::Key;
 
 /// The name of the sparse index over wake times.
@@ -112,19 +112,29 @@ impl Table {
 
     /// Reads some items, in no order; what is not there is left out.
     pub(crate) async fn get_many<T: DeserializeOwned>(&self, keys: Vec<Key>) -> Result<Vec<T>, StoreError> {
+        let items = self.batch_get(keys, None).await?;
+        items.into_iter().map(|item| Ok(read(item)?.value)).collect()
+    }
+
+    /// Which of these keys have an item.
+    pub(crate) async fn existing(&self, keys: Vec<Key>) -> Result<Vec<Key>, StoreError> {
+        let items = self.batch_get(keys, Some("pk, sk")).await?;
+        items.iter().map(|item| Ok(Key { pk: text(item, "pk")?, sk: text(item, "sk")? })).collect()
+    }
+
+    async fn batch_get(&self, keys: Vec<Key>, attributes: Option<&str>) -> Result<Vec<Item>, StoreError> {
         const KEYS_MAX: usize = 100;
-        let mut values = Vec::with_capacity(keys.len());
+        let mut items = Vec::with_capacity(keys.len());
         for keys in keys.chunks(KEYS_MAX) {
             let mut left: Vec<_> = keys.iter().map(key_item).collect();
             let mut tries = 0;
             while !left.is_empty() {
                 pause_before_retry(&mut tries, "reading items").await?;
-                let keys = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
+                let keys = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true);
+                let keys = keys.set_projection_expression(attributes.map(str::to_owned)).build();
                 let keys = keys.map_err(|error| StoreError::Refused(error.to_string()))?;
                 let answer = self.client.batch_get_item().request_items(&self.name, keys).send().await?;
-                for item in answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default() {
-                    values.push(read(item)?.value);
-                }
+                items.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
                 left = answer
                     .unprocessed_keys
                     .unwrap_or_default()
@@ -133,7 +143,7 @@ impl Table {
                     .unwrap_or_default();
             }
         }
-        Ok(values)
+        Ok(items)
     }
 
     /// Reads up to `limit` items of a range; fewer when they would be over 1 MB, but at least one

@@ -3,8 +3,8 @@
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use deserr::Deserr;
-use sundial_engine::due::{OverlapDecision, decide_overlap};
-use sundial_model::event::{Event, WorkReady};
+use sundial_engine::overlap::{Admission, Origin};
+use sundial_model::event::WorkReady;
 use sundial_model::job::{Job, JobState, JobStatus};
 use sundial_model::job_run::{JobRun, JobRunType, Reason, ReasonType};
 use sundial_model::payload::PayloadList;
@@ -12,7 +12,7 @@ use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::text::PauseReason;
 use sundial_model::{InvalidFields, JobRunId, Timestamp};
 use sundial_runtime::{Clients, clock};
-use sundial_store::{NewJobRun, PayloadPart, StartDecision, StoreError, StoredJob, StoredProject};
+use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob};
 
 use super::{FoundJob, Workspace, jobs};
 use crate::body::OptionalJson;
@@ -36,7 +36,7 @@ pub(crate) async fn pause(
     let PauseBody { reason } = body.read()?;
     let now = clock::now();
     let state = JobState { status: JobStatus::Paused, reason: reason.clone() };
-    let job = change(&clients, job, |job| {
+    let (job, _) = change(&clients, job, now, |job| {
         let was_active = job.is_active();
         // Pausing again without a reason keeps the one that was given.
         if was_active || state.reason.is_some() {
@@ -53,7 +53,8 @@ pub(crate) async fn pause(
     Ok(JsonAnswer(jobs::whole(&clients, &job).await?))
 }
 
-/// Lets a paused job and its paused runs go on. What was due meanwhile is not made up.
+/// Lets a paused job and its paused runs go on, and a run start that waited for one that has ended.
+/// What was due meanwhile is not made up.
 pub(crate) async fn resume(
     State(clients): State<Clients>,
     FoundJob { job, .. }: FoundJob,
@@ -61,19 +62,17 @@ pub(crate) async fn resume(
 ) -> Result<JsonAnswer<Job>, ApiProblem> {
     let ResumeBody {} = body.read()?;
     let now = clock::now();
-    let job = change(&clients, job, |job| {
+    let (job, mut work) = change(&clients, job, now, |job| {
         if !job.is_active() {
             job.state = JobState::default();
             set_next(job, now);
         }
     })
     .await?;
-    let mut events = Vec::new();
     for run in &job.active_runs {
-        let lanes = clients.store.resume_job_run(&job, *run, now).await?;
-        events.extend(lanes.into_iter().map(|lane| Event::WorkReady(WorkReady { job_run_id: *run, lane })));
+        work.extend(clients.store.resume_job_run(&job, *run, now).await?);
     }
-    clients.bus.put(&events).await;
+    clients.bus.hand_over(work).await;
     announce(&clients, &job, now).await;
     Ok(JsonAnswer(jobs::whole(&clients, &job).await?))
 }
@@ -83,15 +82,20 @@ pub(crate) async fn resume(
 struct ResumeBody {}
 
 /// Changes a job as it is now, again when someone else was faster.
-async fn change(clients: &Clients, job: StoredJob, change: impl Fn(&mut StoredJob)) -> Result<StoredJob, ApiProblem> {
+async fn change(
+    clients: &Clients,
+    job: StoredJob,
+    now: Timestamp,
+    change: impl Fn(&mut StoredJob),
+) -> Result<(StoredJob, Vec<WorkReady>), ApiProblem> {
     let mut current = job;
     loop {
         let mut changed = current.clone();
         change(&mut changed);
         if changed == current {
-            return Ok(current);
+            return Ok((current, Vec::new()));
         }
-        match clients.store.put_job(changed).await {
+        match clients.store.put_job(changed, now).await {
             Err(StoreError::Conflict) => {
                 let again = clients.store.job(current.project_id, &current.id).await?;
                 current = again.ok_or_else(|| Problem::not_found(format!("job {}", current.id)))?;
@@ -112,12 +116,12 @@ struct TriggerBody {
 pub(crate) async fn trigger(
     State(clients): State<Clients>,
     workspace: Workspace,
-    FoundJob { project, job }: FoundJob,
+    mut found: FoundJob,
     body: OptionalJson,
 ) -> Result<JsonAnswer<JobRun>, ApiProblem> {
     let TriggerBody { payload } = body.read()?;
     let now = clock::now();
-    refuse_when_not_startable(&job)?;
+    admit(&found.job)?;
     let mut payloads = None;
     if let Some(PayloadList(list)) = payload {
         let mut errors = InvalidFields::default();
@@ -125,56 +129,42 @@ pub(crate) async fn trigger(
         errors.into_result()?;
         payloads = Some(clients.store.put_run_payloads(list, now).await?);
     }
-    let (mut project, mut current) = (project, job);
     loop {
-        refuse_when_not_startable(&current)?;
-        match start(&clients, &project, current.clone(), payloads, &workspace.key_id, now).await {
-            Err(StoreError::Conflict) => {
-                let again = clients.store.job(current.project_id, &current.id).await?;
-                current = again.ok_or_else(|| Problem::not_found(format!("job {}", current.id)))?;
-                let again = clients.store.project(project.workspace_id, &project.name).await?;
-                project = again.ok_or_else(|| Problem::not_found(format!("project {}", project.name)))?;
-            }
+        let new = NewJobRun {
+            id: JobRunId::new(),
+            run_type: JobRunType::Manual,
+            occurrence: None,
+            admission: admit(&found.job)?,
+            payloads,
+            triggered_by: Some(workspace.key_id.clone()),
+        };
+        match start(&clients, &found, new, now).await {
+            Err(StoreError::Conflict) => found = found.again(&clients).await?,
             result => return Ok(JsonAnswer(result?)),
         }
     }
 }
 
-fn refuse_when_not_startable(job: &StoredJob) -> Result<(), Problem> {
+/// Whether a run may start now, or is kept for later.
+fn admit(job: &StoredJob) -> Result<Admission, Problem> {
     if !job.is_active() {
         return Err(Problem::new(ProblemCode::JobPaused, "resume the job first"));
     }
-    let overlap = job.definition.schedule.as_ref().map(|schedule| schedule.specification().overlap);
-    match decide_overlap(overlap.unwrap_or_default(), job.active_runs.len()) {
-        OverlapDecision::Start => Ok(()),
-        OverlapDecision::Skip => {
-            let active: Vec<_> = job.active_runs.iter().map(ToString::to_string).collect();
-            let detail = format!("job run {} is active", active.join(", "));
-            Err(Problem::new(ProblemCode::AnotherJobRunActive, detail))
-        }
+    match job.occupancy().admit(job.overlap(), Origin::Present) {
+        Admission::Skip => Err(Problem::new(ProblemCode::AnotherJobRunActive, job.why_skipped().message)),
+        admission => Ok(admission),
     }
 }
 
 async fn start(
     clients: &Clients,
-    project: &StoredProject,
-    job: StoredJob,
-    payloads: Option<PayloadPart>,
-    key_id: &str,
+    FoundJob { project, job }: &FoundJob,
+    new: NewJobRun,
     now: Timestamp,
 ) -> Result<JobRun, StoreError> {
-    let new = NewJobRun {
-        id: JobRunId::new(),
-        run_type: JobRunType::Manual,
-        occurrence: None,
-        decision: StartDecision::Start,
-        payloads,
-        triggered_by: Some(key_id.to_owned()),
-    };
-    let (_, partitions) = clients.store.record_job_runs(project, job, vec![new], now).await?;
-    let partition = partitions.into_iter().next().ok_or(StoreError::Conflict)?;
-    let work = |lane| Event::WorkReady(WorkReady { job_run_id: partition.run.id, lane });
-    let events: Vec<_> = (0..partition.run.lane_count).map(work).collect();
-    clients.bus.put(&events).await;
+    let records = NewRecords { runs: vec![new], missed: None };
+    let Recorded { runs, work, .. } = clients.store.record_job_runs(project, job.clone(), records, now).await?;
+    let partition = runs.into_iter().next().ok_or(StoreError::Conflict)?;
+    clients.bus.hand_over(work).await;
     Ok(partition.answer(now))
 }

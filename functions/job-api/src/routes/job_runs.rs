@@ -6,7 +6,7 @@ use serde::Serialize;
 use sundial_model::job_run::{JobRun, JobRunStatus};
 use sundial_model::problem::Problem;
 use sundial_runtime::{Clients, clock};
-use sundial_store::JobRunPage;
+use sundial_store::{JobRunPage, keys};
 
 use super::{FoundJob, FoundProject, FoundRun};
 use crate::body::{OptionalJson, Page};
@@ -43,8 +43,8 @@ pub(crate) struct ListedJobRun(JobRun);
 fn answer(query: &ListQuery, page: JobRunPage) -> Page<ListedJobRun> {
     let now = clock::now();
     let runs = page.runs.iter().map(|run| ListedJobRun(run.answer(now))).collect();
-    // A run's place in the list is when it was recorded, and its id.
-    let cursor_after = |ListedJobRun(run): &ListedJobRun| query.cursor(&format!("{}#{}", run.created_at, run.id));
+    let place = |run: &JobRun| keys::place_of_run(run.created_at, run.scheduled_time, run.id);
+    let cursor_after = |ListedJobRun(run): &ListedJobRun| query.cursor(&place(run));
     Page::filled(runs, cursor_after, page.next_before.map(|before| query.cursor(&before)))
 }
 
@@ -62,7 +62,8 @@ pub(crate) async fn terminate(
     let TerminateBody {} = body.read()?;
     let now = clock::now();
     let ended = clients.store.terminate_job_run(found.run.id, now).await?;
-    let ended = ended.ok_or_else(|| Problem::not_found(format!("job run {}", found.run.id)))?;
+    let (ended, work) = ended.ok_or_else(|| Problem::not_found(format!("job run {}", found.run.id)))?;
+    clients.bus.hand_over(work).await;
     Ok(JsonAnswer(ended.answer(now)))
 }
 

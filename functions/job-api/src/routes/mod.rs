@@ -1,5 +1,6 @@
 //! The handlers, a file for each resource, and how they find what a path names.
 
+pub(crate) mod backfill;
 pub(crate) mod job_actions;
 pub(crate) mod job_runs;
 pub(crate) mod jobs;
@@ -32,6 +33,18 @@ pub(crate) struct FoundProject(pub(crate) StoredProject);
 pub(crate) struct FoundJob {
     pub(crate) project: StoredProject,
     pub(crate) job: StoredJob,
+}
+
+impl FoundJob {
+    /// The same as it is now: someone else has changed it since it was read.
+    pub(crate) async fn again(self, clients: &Clients) -> Result<Self, ApiProblem> {
+        let Self { project, job } = self;
+        let found = clients.store.job(project.id, &job.id).await?.filter(|found| found.uuid == job.uuid);
+        let job = found.ok_or_else(|| Problem::not_found(format!("job {}", job.id)))?;
+        let found = clients.store.project(project.workspace_id, &project.name).await?;
+        let project = found.ok_or_else(|| Problem::not_found(format!("project {}", project.name)))?;
+        Ok(Self { project, job })
+    }
 }
 
 /// The job run that a path names; it is there, and it is that job's.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sundial_model::Timestamp;
-use sundial_model::event::{Event, WorkReady};
+use sundial_model::event::WorkReady;
 use sundial_runtime::clock;
 use sundial_store::{Lane, LanePhase, PayloadRange, StoreError};
 use tokio::task::JoinSet;
@@ -77,7 +77,8 @@ impl Worker {
         let run = self.context.run.id;
         match self.lane.phase {
             LanePhase::Working if self.is_exhausted && self.unfinished.is_empty() => {
-                let partition = store.settle_lane(run, &self.lane, clock::now()).await?;
+                let (partition, work) = store.settle_lane(run, &self.lane, clock::now()).await?;
+                self.context.clients.bus.hand_over(work).await;
                 let place = usize::try_from(self.lane.number).unwrap_or(usize::MAX);
                 self.lane = partition.lanes.get(place).cloned().ok_or(StoreError::Conflict)?;
                 if partition.run.status.is_terminal() {
@@ -122,8 +123,8 @@ impl Worker {
         let run = self.context.run.id;
         self.lane = self.context.clients.store.put_lane(run, &lane).await?;
         if next_at.is_some_and(|at| at <= clock::now()) {
-            let event = Event::WorkReady(WorkReady { job_run_id: run, lane: lane.number });
-            self.context.clients.bus.put(&[event]).await;
+            let work = WorkReady { job_run_id: run, lane: lane.number };
+            self.context.clients.bus.hand_over(vec![work]).await;
         }
         Ok(())
     }

@@ -1,0 +1,123 @@
+//! Backfill: runs for occurrences of the past that are not on record.
+
+use std::iter::successors;
+use std::time::Duration;
+
+use axum::Json as JsonAnswer;
+use axum::extract::State;
+use deserr::Deserr;
+use http::StatusCode;
+use serde::Serialize;
+use sundial_engine::overlap::Origin;
+use sundial_engine::schedule::{CompiledSchedule, Occurrence};
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_model::{InvalidFields, JobRunId, Timestamp};
+use sundial_runtime::{Clients, clock};
+use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob, StoredProject};
+
+use super::{FoundJob, Workspace};
+use crate::body::Json;
+use crate::problem_response::ApiProblem;
+
+/// One call asks for so many occurrences at most.
+const OCCURRENCES_MAX: usize = 1000;
+/// A job has so many runs that wait at most; a deleted job has to end them.
+const WAITING_RUNS_MAX: usize = 10_000;
+
+#[derive(Debug, Deserr)]
+#[deserr(error = InvalidFields, deny_unknown_fields)]
+struct BackfillBody {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+/// What a backfill has asked for.
+#[derive(Serialize)]
+pub(crate) struct Backfilled {
+    /// How many runs were recorded; occurrences that had a record are left as they are.
+    requested: usize,
+}
+
+/// Records runs for the occurrences from `from` to `to`, both included. They take their turn:
+/// oldest first, one by one, unless the job's overlap policy is `allow`.
+pub(crate) async fn backfill(
+    State(clients): State<Clients>,
+    workspace: Workspace,
+    mut found: FoundJob,
+    Json(document): Json,
+) -> Result<(StatusCode, JsonAnswer<Backfilled>), ApiProblem> {
+    let body: BackfillBody = InvalidFields::read(document)?;
+    if body.to > clock::now() {
+        return Err(InvalidFields::one("/to", "must not be in the future").into());
+    }
+    if body.from > body.to {
+        return Err(InvalidFields::one("/to", "must not be before from").into());
+    }
+    let mut requested = 0;
+    'decide: loop {
+        let FoundJob { project, mut job } = found;
+        let missing = missing(&clients, &job, &body).await?;
+        for some in missing.chunks(job.recordable_at_once()) {
+            match record(&clients, &project, job.clone(), some, &workspace.key_id).await {
+                Ok(recorded) => job = recorded,
+                Err(StoreError::Conflict) => {
+                    found = FoundJob { project, job }.again(&clients).await?;
+                    continue 'decide;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            requested += some.len();
+        }
+        return Ok((StatusCode::ACCEPTED, JsonAnswer(Backfilled { requested })));
+    }
+}
+
+/// The occurrences asked for that are not on record. Those that the evaluator has still to record
+/// are its own.
+async fn missing(clients: &Clients, job: &StoredJob, body: &BackfillBody) -> Result<Vec<Occurrence>, ApiProblem> {
+    let Some(schedule) = &job.definition.schedule else {
+        return Err(Problem::not_found(format!("schedule of job {}", job.id)).into());
+    };
+    if !job.is_active() {
+        return Err(Problem::new(ProblemCode::JobPaused, "resume the job first").into());
+    }
+    let compiled = CompiledSchedule::compile(schedule.specification())?;
+    let first = compiled.next_occurrence(job.uuid, body.from - Duration::from_millis(1));
+    let all = successors(first, |last| compiled.next_occurrence(job.uuid, last.nominal));
+    let past = all.take_while(|occurrence| {
+        occurrence.nominal <= body.to && job.next.is_none_or(|next| occurrence.nominal < next.nominal)
+    });
+    let mut missing: Vec<_> = past.take(OCCURRENCES_MAX + 1).collect();
+    if missing.len() > OCCURRENCES_MAX {
+        let message = format!("must leave at most {OCCURRENCES_MAX} occurrences; ask for the rest by further calls");
+        return Err(InvalidFields::one("/to", message).into());
+    }
+    let id = |occurrence: &Occurrence| JobRunId::scheduled(job.uuid, occurrence.nominal);
+    let recorded = clients.store.recorded_runs(missing.iter().map(id)).await?;
+    missing.retain(|occurrence| !recorded.contains(&id(occurrence)));
+    if job.waiting_runs + missing.len() > WAITING_RUNS_MAX {
+        let detail = format!("{} job runs of the job are waiting; it may have {WAITING_RUNS_MAX}", job.waiting_runs);
+        return Err(Problem::new(ProblemCode::Conflict, detail).into());
+    }
+    Ok(missing)
+}
+
+async fn record(
+    clients: &Clients,
+    project: &StoredProject,
+    mut job: StoredJob,
+    occurrences: &[Occurrence],
+    key_id: &str,
+) -> Result<StoredJob, StoreError> {
+    let mut occupancy = job.occupancy();
+    let runs = occurrences.iter().map(|occurrence| NewJobRun {
+        triggered_by: Some(key_id.to_owned()),
+        ..NewJobRun::of_occurrence(&job, *occurrence, occupancy.admit(job.overlap(), Origin::MadeUp))
+    });
+    let records = NewRecords { runs: runs.collect(), missed: None };
+    // Should the schedule or somebody's clock go back, they are not recorded again.
+    job.last_nominal = job.last_nominal.max(occurrences.last().map(|last| last.nominal));
+    let Recorded { job, work, .. } = clients.store.record_job_runs(project, job, records, clock::now()).await?;
+    clients.bus.hand_over(work).await;
+    Ok(job)
+}

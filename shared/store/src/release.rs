@@ -1,0 +1,139 @@
+//! Job runs that wait for others to end, and how they come to be worked on.
+//!
+//! A run that waits is recorded whole but for its lanes, so that no worker can take it up, and
+//! stands in its job's queue of waiting runs. The transaction that ends an active run of the job
+//! releases the next one: it adds the lanes. So there is no moment at which a run waits for
+//! nothing, and none at which two are active that must not be.
+
+use sundial_model::event::WorkReady;
+use sundial_model::{JobRunId, Timestamp};
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::item::NewItem;
+use crate::item::text;
+use crate::jobs::StoredJob;
+use crate::keys::{self, Key};
+use crate::lane::Lane;
+use crate::run_partition::RunPartition;
+use crate::run_partition::StoredJobRun;
+use crate::start::LOST_EVENT_AFTER;
+use crate::table::{Expect, Range, Write, after_prefix};
+
+/// One transaction releases so many runs at most: it has at most 100 writes, and each run has up
+/// to ten lanes. More than one can be released only under `allow`.
+const RELEASED_AT_ONCE: usize = 4;
+
+/// A job with the runs that it releases. The job itself is not among the writes.
+pub(crate) struct Release {
+    pub(crate) job: StoredJob,
+    pub(crate) writes: Vec<Write>,
+    /// What the released runs need workers for, once it is written.
+    pub(crate) work: Vec<WorkReady>,
+}
+
+impl StoredJobRun {
+    /// Whether it is recorded and waits for others to end.
+    pub(crate) fn waits(&self, lanes: &[Lane]) -> bool {
+        !self.status.is_terminal() && self.lane_count > 0 && lanes.is_empty()
+    }
+
+    /// Its lanes, none of which a worker has taken up.
+    pub(crate) fn new_lanes(&self, now: Timestamp) -> impl Iterator<Item = Lane> {
+        let keep_until = self.keep_until;
+        (0..self.lane_count).map(move |number| Lane::new(number, now + LOST_EVENT_AFTER, keep_until))
+    }
+
+    /// What its lanes need workers for.
+    pub(crate) fn work(&self) -> impl Iterator<Item = WorkReady> {
+        let job_run_id = self.id;
+        (0..self.lane_count).map(move |lane| WorkReady { job_run_id, lane })
+    }
+
+    /// Its place among the runs of its job that wait.
+    fn waiting_key(&self) -> Key {
+        keys::waiting_run(self.job_uuid, self.scheduled_time.unwrap_or(self.created_at), self.id)
+    }
+
+    /// Puts it among the runs of its job that wait.
+    pub(crate) fn enqueue(&self) -> Result<Write, StoreError> {
+        let item = NewItem::new(self.waiting_key(), &serde_json::json!({}))?.expiring(Some(self.keep_until));
+        Ok(Write::Put(item, Expect::Nothing))
+    }
+
+    /// Takes it out of them.
+    pub(crate) fn dequeue(&self) -> Write {
+        Write::Delete(self.waiting_key(), Expect::Anything)
+    }
+}
+
+impl Store {
+    /// The writes of a run's job for the transaction that ends the run, if the job is still there:
+    /// without the run among those that have not ended, and with what starts in its place.
+    pub(crate) async fn after_end(
+        &self,
+        partition: &RunPartition,
+        now: Timestamp,
+    ) -> Result<(Vec<Write>, Vec<WorkReady>), StoreError> {
+        let RunPartition { run, lanes, .. } = partition;
+        let job = self.job(run.project_id, &run.job_id).await?.filter(|job| job.uuid == run.job_uuid);
+        let Some(mut job) = job else { return Ok((Vec::new(), Vec::new())) };
+        let is_active = job.active_runs.contains(&run.id);
+        if !is_active && !lanes.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        job.active_runs.retain(|active| *active != run.id);
+        let dequeued = (!is_active).then(|| run.dequeue());
+        if dequeued.is_some() {
+            job.waiting_runs = job.waiting_runs.saturating_sub(1);
+        }
+        let Release { job, mut writes, work } = self.release(job, now).await?;
+        writes.extend(dequeued);
+        writes.push(job.put()?);
+        Ok((writes, work))
+    }
+
+    /// Releases what may start of the job's waiting runs.
+    pub(crate) async fn release(&self, mut job: StoredJob, now: Timestamp) -> Result<Release, StoreError> {
+        let (mut writes, mut work) = (Vec::new(), Vec::new());
+        let releasable = job.occupancy().releasable(job.overlap()).min(RELEASED_AT_ONCE);
+        if releasable == 0 || !job.is_active() {
+            return Ok(Release { job, writes, work });
+        }
+        let next = self.next_waiting(&job, releasable).await?;
+        if next.len() < releasable {
+            // The queue is what counts; it may have passed its retention.
+            job.waiting_runs = next.len();
+        }
+        for (key, id) in next {
+            writes.push(Write::Delete(key, Expect::Anything));
+            job.waiting_runs = job.waiting_runs.saturating_sub(1);
+            let Some(mut run) = self.stored_run(id).await?.filter(|run| !run.status.is_terminal()) else { continue };
+            run.updated_at = now;
+            // Written, so that whoever has read it as waiting notices.
+            writes.push(run.put()?);
+            for lane in run.new_lanes(now) {
+                writes.push(lane.put_expecting(id, Expect::Nothing)?);
+            }
+            work.extend(run.work());
+            job.active_runs.push(id);
+            job.last_run_time = Some(now);
+        }
+        Ok(Release { job, writes, work })
+    }
+
+    /// The first of a job's runs that wait.
+    pub(crate) async fn next_waiting(&self, job: &StoredJob, limit: usize) -> Result<Vec<(Key, JobRunId)>, StoreError> {
+        let partition = keys::waiting_runs(job.uuid);
+        let range =
+            Range { pk: &partition, from: "0".to_owned(), to: after_prefix("9"), backward: false, consistent: true };
+        let mut waiting = Vec::new();
+        for item in self.table.query(&range, limit).await? {
+            let sk = text(&item, "sk")?;
+            let id = sk.rsplit_once('#').and_then(|(_, id)| id.parse().ok());
+            let id = id.ok_or_else(|| StoreError::Corrupt(format!("{partition}: {sk}")))?;
+            waiting.push((Key { pk: partition.clone(), sk }, id));
+        }
+        Ok(waiting)
+    }
+}
