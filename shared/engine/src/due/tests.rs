@@ -12,9 +12,11 @@ fn minutes(time: Timestamp) -> u64 {
     time.since(minute(0)).as_secs() / 60
 }
 
-/// Plans again and again for "every minute", whose minute 0 is `late`, as long as something is
-/// due: what was recorded by each plan, what was missed in the end, and which minute is next.
-fn plans(catch_up: &Value, late: Duration, at_once: usize) -> (Vec<Vec<u64>>, Option<(u64, u64, u64)>, u64) {
+/// What was recorded by each plan, what was missed in the end, and which minute is next.
+type Plans = (Vec<Vec<u64>>, Option<(u64, u64, u64)>, u64);
+
+/// Plans again and again for "every minute", whose minute 0 is `late`, as long as something is due.
+fn plans(catch_up: &Value, late: Duration, at_once: usize) -> Plans {
     let schedule: Schedule = InvalidFields::read(json!({
         "intervals": [{ "every": "1m" }], "startAt": "2026-01-01T00:00:00Z", "catchUp": catch_up
     }))

@@ -1,203 +1,115 @@
-//! A calendar entry as bit masks, and the search for its next match in local time.
+//! A calendar entry, ready to be searched: its next match in local time.
 
-use sundial_model::schedule::{Calendar, CalendarUnit, DayOfMonth, Matches, Year};
+use super::civil::{DAY_SECONDS, Date, YEAR_TYPES, date_of, first_day_of, shape_of, type_of_year, weekday_of};
+use super::days::Days;
+use super::fields::{ALL_HOURS, Fields};
+use super::time_of_day::TimesOfDay;
 
-use super::civil::{DAY_SECONDS, date_of, day_of, day_of_week, month_length};
+const ALL_MONTHS: u16 = (2 << 12) - 2;
 
-const FIRST_YEAR: i32 = 1970;
-const LAST_YEAR: i32 = 2101;
-
-/// Which values match, a bit for each; all fields must match.
+/// A calendar entry or cron string.
+///
+/// Years and months in which no day can match are known in advance, so that a search looks at one
+/// month where it begins, and at one more, which has the match.
 #[derive(Clone, Debug)]
 pub(super) struct CompiledCalendar {
-    pub(super) seconds: u64,
-    pub(super) minutes: u64,
-    pub(super) hours: u64,
-    pub(super) days_of_month: u64,
-    /// Bit n: the n-th day before the month's last.
-    pub(super) days_from_end: u64,
-    pub(super) months: u64,
-    pub(super) days_of_week: u64,
-    pub(super) nth: Option<i8>,
-    /// Bit n: the year 1970 + n; all bits when every year matches.
-    pub(super) years: YearMask,
+    /// Its years are only those with a match.
+    days: Days,
+    times: TimesOfDay,
+    /// The first of `times`.
+    first_time: u32,
+    /// For each type of year the months with a match.
+    months: [u16; YEAR_TYPES],
+    /// Whether it matches on the same weekdays of all weeks: then no dates are needed.
+    is_weekly: bool,
+    /// The first local second after its last year.
+    end: i64,
 }
 
-/// A bit for each year from 1970 on.
-pub(super) type YearMask = [u64; 3];
-pub(super) const ALL_YEARS: YearMask = [u64::MAX; 3];
-pub(super) const ALL_HOURS: u64 = (1 << 24) - 1;
-pub(super) const ALL_MINUTES: u64 = (1 << 60) - 1;
-
 impl CompiledCalendar {
-    /// An entry: absent second, minute and hour are 0.
-    pub(super) fn entry(calendar: &Calendar) -> Self {
-        Self::compile(calendar, 1)
-    }
-
-    /// An exclusion: absent fields match everything.
-    pub(super) fn exclusion(calendar: &Calendar) -> Self {
-        Self::compile(calendar, u64::MAX)
-    }
-
-    fn compile(calendar: &Calendar, absent_time: u64) -> Self {
-        Self {
-            seconds: calendar.second.as_ref().map_or(absent_time, mask) & ALL_MINUTES,
-            minutes: calendar.minute.as_ref().map_or(absent_time, mask) & ALL_MINUTES,
-            hours: calendar.hour.as_ref().map_or(absent_time, mask) & ALL_HOURS,
-            days_of_month: calendar.day_of_month.as_ref().map_or(u64::MAX, mask),
-            days_from_end: calendar.day_of_month.as_ref().map_or(0, mask_from_end),
-            months: calendar.month.as_ref().map_or(u64::MAX, mask),
-            days_of_week: calendar.day_of_week.as_ref().map_or(u64::MAX, mask_of_days_of_week),
-            nth: calendar.nth.map(sundial_model::schedule::Nth::get),
-            years: calendar.year.as_ref().map_or(ALL_YEARS, mask_of_years),
-        }
+    pub(super) fn new(fields: &Fields) -> Self {
+        let (mut days, times) = (Days::new(fields), TimesOfDay::new(fields));
+        let is_weekly = days.are_weekly();
+        let months = if is_weekly { [ALL_MONTHS; YEAR_TYPES] } else { days.months_by_year_type() };
+        days.drop_empty_years(&months);
+        let first_time = times.first_from(0).and_then(|second| u32::try_from(second).ok()).unwrap_or(0);
+        let end = days.last_year().map_or(0, |year| first_day_of(year + 1, 1)) * DAY_SECONDS;
+        Self { days, times, first_time, months, is_weekly, end }
     }
 
     /// Whether the entry is due at every hour of its days.
     pub(super) fn has_every_hour(&self) -> bool {
-        self.hours == ALL_HOURS
+        self.times.hours == ALL_HOURS
     }
 
-    /// Whether anything of this local day matches.
-    pub(super) fn matches_day(&self, day: i64) -> bool {
-        let (year, month, day_of_month) = date_of(day);
-        self.matches_year(year)
-            && has_bit(self.months, i64::from(month))
-            && has_bit(self.days_in_month(year, month), i64::from(day_of_month))
+    /// A local second from which on it matches nothing any more.
+    pub(super) fn end(&self) -> i64 {
+        self.end
     }
 
-    /// The first local second from `from` on that matches, if it is at most `last`.
-    pub(super) fn first_from(&self, from: i64, last: i64) -> Option<i64> {
+    /// The days on which it matches.
+    pub(super) fn days(&self) -> &Days {
+        &self.days
+    }
+
+    /// The times at which it matches on each of its days.
+    pub(super) fn times(&self) -> &TimesOfDay {
+        &self.times
+    }
+
+    /// The first local second from `from` on that matches.
+    pub(super) fn first_from(&self, from: i64) -> Option<i64> {
+        if from >= self.end {
+            return None;
+        }
         let (day, second) = (from.div_euclid(DAY_SECONDS), from.rem_euclid(DAY_SECONDS));
-        let day_found = self.first_day_from(day)?;
-        if day_found == day
-            && let Some(second) = self.first_second_from(second)
+        if self.is_weekly {
+            return self.first_of_days(self.days.in_weeks_from(weekday_of(day)), day, second);
+        }
+        let date = date_of(day);
+        if self.days.has_month(date.month) && self.days.has_year(date.year) {
+            let found = self.first_of_days(self.days.in_month(date.shape) >> date.day, day, second);
+            if found.is_some() {
+                return found;
+            }
+        }
+        let day = self.first_day_after_month(&date)?;
+        Some(day * DAY_SECONDS + i64::from(self.first_time))
+    }
+
+    /// The first match from a second of a day on, on one of some days of which bit 0 is that day.
+    fn first_of_days(&self, days: u64, day: i64, second: i64) -> Option<i64> {
+        if days & 1 == 1
+            && let Some(second) = self.times.first_from(second)
         {
-            return Some(day * DAY_SECONDS + second).filter(|local| *local <= last);
+            return Some(day * DAY_SECONDS + second);
         }
-        let day_found = if day_found == day { self.first_day_from(day + 1)? } else { day_found };
-        let second = self.first_second_from(0)?;
-        Some(day_found * DAY_SECONDS + second).filter(|local| *local <= last)
+        let days = days & !1;
+        (days != 0).then(|| (day + i64::from(days.trailing_zeros())) * DAY_SECONDS + i64::from(self.first_time))
     }
 
-    /// The first matching second of a day from `second` on.
-    fn first_second_from(&self, second: i64) -> Option<i64> {
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        if has_bit(self.hours, hour) {
-            if has_bit(self.minutes, minute)
-                && let Some(second) = first_bit_from(self.seconds, second)
-            {
-                return Some(hour * 3600 + minute * 60 + second);
-            }
-            if let Some(minute) = first_bit_from(self.minutes, minute + 1) {
-                return Some(hour * 3600 + minute * 60 + first_bit_from(self.seconds, 0)?);
-            }
-        }
-        let hour = first_bit_from(self.hours, hour + 1)?;
-        Some(hour * 3600 + first_bit_from(self.minutes, 0)? * 60 + first_bit_from(self.seconds, 0)?)
+    fn first_day_after_month(&self, date: &Date) -> Option<i64> {
+        let months_left = if self.days.has_year(date.year) {
+            self.months[type_of_year(date.year)] & (u16::MAX << 1 << date.month)
+        } else {
+            0
+        };
+        let (year, months) = if months_left == 0 {
+            let year = self.first_year_after(date.year)?;
+            (year, self.months[type_of_year(year)])
+        } else {
+            (date.year, months_left)
+        };
+        let month = months.trailing_zeros();
+        let days = self.days.in_month(shape_of(type_of_year(year), month));
+        Some(first_day_of(year, month) + i64::from(days.trailing_zeros()) - 1)
     }
 
-    /// The first matching day from `day` on.
-    fn first_day_from(&self, day: i64) -> Option<i64> {
-        let (mut year, mut month, mut day_of_month) = date_of(day.max(0));
-        while year <= LAST_YEAR {
-            if self.matches_year(year) {
-                while let Some(found) = first_bit_from(self.months & 0x1ffe, i64::from(month)) {
-                    let found = u32::try_from(found).unwrap_or(month);
-                    if found != month {
-                        (month, day_of_month) = (found, 1);
-                    }
-                    if let Some(day) = first_bit_from(self.days_in_month(year, month), i64::from(day_of_month)) {
-                        return Some(day_of(year, month, 1) + day - 1);
-                    }
-                    (month, day_of_month) = (month + 1, 1);
-                }
-            }
-            (year, month, day_of_month) = (year + 1, 1, 1);
-        }
-        None
+    fn first_year_after(&self, year: usize) -> Option<usize> {
+        let from = year + 1;
+        let (index, bit) = (from / 64, from % 64);
+        let words = self.days.years().iter().enumerate().skip(index);
+        let mut words = words.map(|(at, word)| (at, if at == index { word & (u64::MAX << bit) } else { *word }));
+        words.find(|(_, word)| *word != 0).map(|(at, word)| at * 64 + word.trailing_zeros() as usize)
     }
-
-    fn matches_year(&self, year: i32) -> bool {
-        let bit = usize::try_from(year - FIRST_YEAR).unwrap_or(usize::MAX);
-        self.years.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
-    }
-
-    /// The matching days of a month: bit 1 is its first day.
-    fn days_in_month(&self, year: i32, month: u32) -> u64 {
-        let length = month_length(year, month);
-        let first_weekday = day_of_week(day_of(year, month, 1));
-        let mut days = 0;
-        for day in 1..=length {
-            let by_number =
-                has_bit(self.days_of_month, i64::from(day)) || has_bit(self.days_from_end, i64::from(length - day));
-            let weekday = (first_weekday + day - 1) % 7;
-            if by_number && has_bit(self.days_of_week, i64::from(weekday)) && self.matches_nth(day, length) {
-                days |= 1 << day;
-            }
-        }
-        days
-    }
-
-    fn matches_nth(&self, day: u32, month_length: u32) -> bool {
-        let count = |days_before: u32| i8::try_from(days_before / 7 + 1).unwrap_or(i8::MAX);
-        match self.nth {
-            None => true,
-            Some(nth) if nth > 0 => count(day - 1) == nth,
-            Some(nth) => count(month_length - day) == -nth,
-        }
-    }
-}
-
-fn has_bit(mask: u64, bit: i64) -> bool {
-    mask >> bit & 1 == 1
-}
-
-fn first_bit_from(mask: u64, bit: i64) -> Option<i64> {
-    let bits = if bit < 64 { mask & (u64::MAX << bit) } else { 0 };
-    (bits != 0).then(|| i64::from(bits.trailing_zeros()))
-}
-
-fn members<U: CalendarUnit>(matches: &Matches<U>) -> impl Iterator<Item = u32> {
-    let ranges = match matches {
-        Matches::All => vec![sundial_model::schedule::Range { start: U::MIN, end: U::MAX, step: 1 }],
-        Matches::Some { ranges, .. } => ranges.clone(),
-    };
-    ranges.into_iter().flat_map(|range| (range.start..=range.end).step_by(range.step as usize))
-}
-
-fn mask<U: CalendarUnit>(matches: &Matches<U>) -> u64 {
-    members(matches).fold(0, |mask, member| mask | 1 << member)
-}
-
-/// Day 7 is Sunday once more.
-fn mask_of_days_of_week(matches: &Matches<sundial_model::schedule::DayOfWeek>) -> u64 {
-    members(matches).fold(0, |mask, member| mask | 1 << (member % 7))
-}
-
-fn mask_from_end(matches: &Matches<DayOfMonth>) -> u64 {
-    match matches {
-        Matches::All => 0,
-        Matches::Some { from_end, .. } => from_end.iter().fold(0, |mask, days| mask | 1 << days),
-    }
-}
-
-fn mask_of_years(matches: &Matches<Year>) -> YearMask {
-    match matches {
-        Matches::All => ALL_YEARS,
-        Matches::Some { .. } => year_mask(members(matches)),
-    }
-}
-
-/// The mask of some years.
-pub(super) fn year_mask(years: impl Iterator<Item = u32>) -> YearMask {
-    let mut mask = [0; 3];
-    for year in years {
-        let bit = (year as usize).saturating_sub(FIRST_YEAR as usize);
-        if let Some(word) = mask.get_mut(bit / 64) {
-            *word |= 1 << (bit % 64);
-        }
-    }
-    mask
 }

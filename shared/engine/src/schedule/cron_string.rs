@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use cron::TimeUnitSpec;
 
-use super::calendar::{ALL_YEARS, CompiledCalendar, year_mask};
+use super::fields::{ALL_YEARS, Fields, year_mask};
 
 /// Reads a cron string: seconds first, six fields, and a year as an optional seventh.
-pub(super) fn compile(text: &str) -> Result<CompiledCalendar, String> {
+pub(super) fn read(text: &str) -> Result<Fields, String> {
     if text.len() > 1000 {
         return Err("must be at most 1000 bytes".to_owned());
     }
@@ -16,7 +16,7 @@ pub(super) fn compile(text: &str) -> Result<CompiledCalendar, String> {
         return Err(format!("has five fields, but the first of six is the second; write \"0 {text}\""));
     }
     let schedule = cron::Schedule::from_str(text).map_err(|error| format!("is not a cron string: {error}"))?;
-    Ok(CompiledCalendar {
+    Ok(Fields {
         seconds: mask(schedule.seconds(), 0),
         minutes: mask(schedule.minutes(), 0),
         hours: mask(schedule.hours(), 0),
@@ -31,7 +31,7 @@ pub(super) fn compile(text: &str) -> Result<CompiledCalendar, String> {
 }
 
 fn members(unit: &impl TimeUnitSpec) -> impl Iterator<Item = u32> {
-    unit.range((Bound::<u32>::Unbounded, Bound::Unbounded)).collect::<Vec<_>>().into_iter()
+    unit.range((Bound::<u32>::Unbounded, Bound::Unbounded))
 }
 
 fn mask(unit: &impl TimeUnitSpec, first: u32) -> u64 {

@@ -3,31 +3,37 @@
 mod calendar;
 mod civil;
 mod cron_string;
+mod days;
 mod exclusion;
+mod fields;
+mod interval;
 mod jitter;
+mod time_of_day;
 mod words;
 mod zone;
 
-use sundial_model::schedule::{Interval, ScheduleSpecification};
+use sundial_model::schedule::ScheduleSpecification;
 use sundial_model::{InvalidFields, JobUuid, Timestamp};
 
 use calendar::CompiledCalendar;
-use exclusion::Exclusions;
+use civil::DAY_SECONDS;
+use exclusion::Exclusion;
+use fields::Fields;
+use interval::CompiledInterval;
 use zone::{Entry, Zone};
 
 /// Nothing occurs after 2100-12-31T23:59:59Z, in seconds since the epoch.
 const LAST_SECOND: i64 = 4_133_980_799;
 
-/// A schedule whose times are excluded this often in a row, one by one, counts as one that never
-/// fires: a search must end.
-const EXCLUDED_IN_A_ROW_MAX: u32 = 100_000;
+/// After so many excluded ones the next occurrence is no longer sought candidate by candidate.
+const EXCLUDED_IN_A_ROW_MAX: u32 = 16;
 
 /// A schedule ready to be asked.
 #[derive(Clone, Debug)]
 pub struct CompiledSchedule {
-    intervals: Vec<Interval>,
+    intervals: Vec<CompiledInterval>,
     entries: Vec<Entry>,
-    exclusions: Vec<CompiledCalendar>,
+    exclusions: Vec<Exclusion>,
     zone: Zone,
     /// First and last second at which it may occur, both included.
     bounds: (i64, i64),
@@ -51,28 +57,35 @@ impl CompiledSchedule {
     pub fn compile(specification: &ScheduleSpecification) -> Result<Self, InvalidFields> {
         let mut errors = InvalidFields::default();
         let zone = match &specification.timezone {
-            None => Zone::utc(),
+            None => Zone::UTC,
             Some(name) => Zone::named(name).unwrap_or_else(|| {
                 errors.push("/timezone", format!("must be an IANA time zone such as Europe/Berlin, not {name:?}"));
-                Zone::utc()
+                Zone::UTC
             }),
         };
-        let mut calendars: Vec<_> = specification.calendars.iter().map(CompiledCalendar::entry).collect();
+        let entry = |fields: &Fields| Entry::new(CompiledCalendar::new(fields), specification.dst);
+        let mut entries: Vec<_> = specification.calendars.iter().map(|it| entry(&Fields::of_entry(it))).collect();
         for (index, text) in specification.cron.iter().enumerate() {
-            match cron_string::compile(text) {
-                Ok(calendar) => calendars.push(calendar),
+            match cron_string::read(text) {
+                Ok(fields) => entries.push(entry(&fields)),
                 Err(message) => errors.push(format!("/cron/{index}"), message),
             }
         }
         errors.into_result()?;
-        let schedule = Self {
-            intervals: specification.intervals.clone(),
-            entries: calendars.into_iter().map(|calendar| Entry::new(calendar, specification.dst)).collect(),
-            exclusions: specification.exclusions.iter().map(CompiledCalendar::exclusion).collect(),
+        let exclusions = specification.exclusions.iter().map(|it| Exclusion::new(&Fields::of_exclusion(it)));
+        let mut schedule = Self {
+            intervals: specification.intervals.iter().map(|interval| CompiledInterval::new(*interval)).collect(),
+            entries,
+            exclusions: exclusions.collect(),
             zone,
             bounds: bounds(specification),
             jitter_ms: specification.jitter.get(),
         };
+        if schedule.intervals.is_empty() {
+            let end_of_entries = schedule.entries.iter().map(|entry| entry.calendar.end()).max().unwrap_or(0);
+            // Local time is never further from UTC than that.
+            schedule.bounds.1 = schedule.bounds.1.min(end_of_entries + DAY_SECONDS);
+        }
         match schedule.next_second(i64::MIN) {
             Some(_) => Ok(schedule),
             None => Err(InvalidFields::one("", "can never fire: no time matches any of its entries")),
@@ -102,22 +115,36 @@ impl CompiledSchedule {
     fn next_second(&self, after: i64) -> Option<i64> {
         let (first, last) = self.bounds;
         let mut after = after.max(first - 1);
-        let mut exclusions = Exclusions::new(&self.exclusions, &self.zone);
+        if after >= last {
+            return None;
+        }
         for _ in 0..EXCLUDED_IN_A_ROW_MAX {
             let candidate = self.next_candidate(after).filter(|second| *second <= last)?;
-            match exclusions.excluded_until(candidate) {
+            match self.excluded_until(candidate) {
                 None => return Some(candidate),
-                Some(excluded_until) => after = excluded_until,
+                Some(until) => after = until - 1,
             }
         }
-        None
+        exclusion::first_open(self, after + 1, last)
     }
 
     /// The earliest second strictly after `after` that any entry matches.
     fn next_candidate(&self, after: i64) -> Option<i64> {
-        let by_interval = self.intervals.iter().map(|interval| next_in_interval(*interval, after));
-        let by_entry = self.entries.iter().filter_map(|entry| self.zone.next(entry, after, self.bounds.1));
+        let by_interval = self.intervals.iter().map(|interval| interval.next(after));
+        let by_entry = self.entries.iter().filter_map(|entry| self.zone.next(entry, after));
         by_interval.chain(by_entry).min()
+    }
+
+    /// When a second is excluded: the next one that might not be.
+    fn excluded_until(&self, second: i64) -> Option<i64> {
+        if self.exclusions.is_empty() {
+            return None;
+        }
+        let index = self.zone.index_of(second);
+        let offset = self.zone.span(index).offset;
+        let until = exclusion::excluded_until(&self.exclusions, second + offset)? - offset;
+        // A shift of the clocks ends what can be said in local time.
+        Some(until.min(self.zone.span(index + 1).start))
     }
 }
 
@@ -126,14 +153,6 @@ fn bounds(specification: &ScheduleSpecification) -> (i64, i64) {
     let first = specification.start_at.map_or(0, |start| start.seconds() + i64::from(start.milliseconds() % 1000 != 0));
     let last = specification.end_at.map_or(LAST_SECOND, |end| end.seconds().min(LAST_SECOND));
     (first, last)
-}
-
-/// n × every + offset, strictly after `after`.
-fn next_in_interval(interval: Interval, after: i64) -> i64 {
-    let every = i64::try_from(interval.every.get() / 1000).unwrap_or(i64::MAX);
-    let offset = i64::try_from(interval.offset.get() / 1000).unwrap_or(0);
-    let periods = (after - offset).div_euclid(every) + 1;
-    periods.saturating_mul(every).saturating_add(offset)
 }
 
 #[cfg(test)]

@@ -19,6 +19,17 @@ fn next(schedule: &CompiledSchedule, after: &str, count: usize) -> Vec<String> {
     times.take(count).map(|time| time.to_string().replace(".000Z", "Z")).collect()
 }
 
+/// The same by the search that otherwise only long excluded stretches lead to.
+fn next_by_days(schedule: &CompiledSchedule, after: &str, count: usize) -> Vec<String> {
+    let after: Timestamp = after.parse().expect("an instant");
+    let following = |time: &Timestamp| {
+        let second = super::exclusion::first_open(schedule, time.seconds() + 1, schedule.bounds.1);
+        second.map(Timestamp::from_seconds)
+    };
+    let times = std::iter::successors(following(&after), following);
+    times.take(count).map(|time| time.to_string().replace(".000Z", "Z")).collect()
+}
+
 fn check_vectors(text: &str, prepare: impl Fn(&Value) -> Value) {
     let vectors: Vec<Value> = serde_json::from_str(text).expect("vectors");
     assert!(!vectors.is_empty());
@@ -26,7 +37,10 @@ fn check_vectors(text: &str, prepare: impl Fn(&Value) -> Value) {
         let after = vector["after"].as_str().expect("an instant");
         let expected: Vec<_> = vector["expected"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         match compile(prepare(vector)) {
-            Ok(schedule) => assert_eq!(next(&schedule, after, 5), expected, "{}", vector["name"]),
+            Ok(schedule) => {
+                assert_eq!(next(&schedule, after, 5), expected, "{}", vector["name"]);
+                assert_eq!(next_by_days(&schedule, after, 5), expected, "{} by days", vector["name"]);
+            }
             Err(errors) => assert!(vector["expected"].is_null(), "{}: {errors:?}", vector["name"]),
         }
     }
@@ -68,6 +82,11 @@ fn what_can_never_fire_is_refused() {
             { "second": { "start": 0, "end": 59, "step": 2 } }, { "second": { "start": 1, "end": 59, "step": 2 } }
         ] }),
         json!({ "intervals": [{ "every": "2s" }], "exclusions": [{ "second": { "start": 0, "end": 59, "step": 2 } }] }),
+        json!({ "intervals": [{ "every": "86401s" }], "startAt": "1970-01-02T00:00:00Z", "exclusions": [
+            { "hour": { "start": 1, "end": 23 } }, { "minute": { "start": 1, "end": 59 } },
+            { "second": { "start": 1, "end": 59 } }
+        ] }),
+        json!({ "calendars": [{ "dayOfMonth": "L-30", "month": "FEBRUARY" }] }),
         json!({ "calendars": [{ "year": 2030 }], "startAt": "2031-01-01T00:00:00Z" }),
     ] {
         let errors = compile(never.clone()).expect_err("never");
@@ -103,6 +122,15 @@ fn exclusions_drop_whole_days() {
     }))
     .expect("a schedule");
     assert_eq!(next(&schedule, "2026-12-24T22:59:58Z", 2), ["2026-12-24T22:59:59Z", "2026-12-25T23:00:00Z"]);
+}
+
+#[test]
+fn local_times_of_the_year_before_the_epoch_occur() {
+    let schedule =
+        compile(json!({ "calendars": [{ "hour": 20 }], "timezone": "America/Los_Angeles" })).expect("a schedule");
+    assert_eq!(next(&schedule, "1970-01-01T00:00:00Z", 2), ["1970-01-01T04:00:00Z", "1970-01-02T04:00:00Z"]);
+    let schedule = compile(json!({ "calendars": [{ "hour": 1 }], "timezone": "Asia/Tokyo" })).expect("a schedule");
+    assert_eq!(next(&schedule, "2100-12-30T16:00:00Z", 2), ["2100-12-31T16:00:00Z"]);
 }
 
 #[test]

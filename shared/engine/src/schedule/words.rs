@@ -4,20 +4,26 @@ use sundial_model::duration::in_words;
 use sundial_model::schedule::{CalendarUnit, DayOfWeek, Interval, Month, ScheduleSpecification};
 
 use super::CompiledSchedule;
-use super::calendar::{ALL_HOURS, ALL_MINUTES, ALL_YEARS, CompiledCalendar};
+use super::civil::FIRST_YEAR;
+use super::cron_string;
+use super::fields::{ALL_HOURS, ALL_MINUTES, ALL_YEARS, Fields};
 
 impl CompiledSchedule {
     /// The schedule in words; `specification` is what it was compiled from.
     pub fn in_words(&self, specification: &ScheduleSpecification) -> String {
-        let intervals = self.intervals.iter().map(|interval| interval_in_words(*interval));
-        let calendars = self.entries.iter().map(|entry| calendar_in_words(entry.calendar()));
+        let intervals = specification.intervals.iter().map(|interval| interval_in_words(*interval));
+        let calendars = specification.calendars.iter().map(Fields::of_entry);
+        // It was compiled, so that its cron strings can be read.
+        let cron = specification.cron.iter().filter_map(|text| cron_string::read(text).ok());
+        let calendars = calendars.chain(cron).map(|fields| calendar_in_words(&fields));
         let mut words = intervals.chain(calendars).collect::<Vec<_>>().join("; and ");
         let has_local_times = !self.entries.is_empty() || !self.exclusions.is_empty();
         if has_local_times {
             words += &format!(", {}", specification.timezone.as_deref().unwrap_or("UTC"));
         }
         if !self.exclusions.is_empty() {
-            let exclusions: Vec<_> = self.exclusions.iter().map(exclusion_in_words).collect();
+            let exclusions: Vec<_> =
+                specification.exclusions.iter().map(|it| exclusion_in_words(&Fields::of_exclusion(it))).collect();
             words += &format!(", except {}", exclusions.join(" and "));
         }
         if let Some(start) = specification.start_at {
@@ -42,13 +48,13 @@ fn interval_in_words(interval: Interval) -> String {
     format!("every {}{offset}{origin}", in_words(every))
 }
 
-fn calendar_in_words(calendar: &CompiledCalendar) -> String {
+fn calendar_in_words(calendar: &Fields) -> String {
     let parts =
         [Some(time_in_words(calendar)), days_in_words(calendar), months_in_words(calendar), years_in_words(calendar)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-fn exclusion_in_words(calendar: &CompiledCalendar) -> String {
+fn exclusion_in_words(calendar: &Fields) -> String {
     let is_whole_day =
         calendar.hours == ALL_HOURS && calendar.minutes == ALL_MINUTES && calendar.seconds == ALL_MINUTES;
     if let (true, [day], [month], None, None) = (
@@ -65,7 +71,7 @@ fn exclusion_in_words(calendar: &CompiledCalendar) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-fn time_in_words(calendar: &CompiledCalendar) -> String {
+fn time_in_words(calendar: &Fields) -> String {
     let (hours, minutes, seconds) =
         (bits(calendar.hours, 0, 23), bits(calendar.minutes, 0, 59), bits(calendar.seconds, 0, 59));
     match (hours.as_slice(), minutes.as_slice(), seconds.as_slice()) {
@@ -92,19 +98,19 @@ fn time_in_words(calendar: &CompiledCalendar) -> String {
     }
 }
 
-fn of_hours(calendar: &CompiledCalendar) -> String {
+fn of_hours(calendar: &Fields) -> String {
     if calendar.hours == ALL_HOURS {
         return " of every hour".to_owned();
     }
     format!(" of {}", list("hour", &bits(calendar.hours, 0, 23), |hour| hour.to_string()))
 }
 
-fn days_in_words(calendar: &CompiledCalendar) -> Option<String> {
+fn days_in_words(calendar: &Fields) -> Option<String> {
     let days: Vec<_> = [weekdays_in_words(calendar), days_of_month_in_words(calendar)].into_iter().flatten().collect();
     (!days.is_empty()).then(|| format!("on {}", days.join(" that are ")))
 }
 
-fn weekdays_in_words(calendar: &CompiledCalendar) -> Option<String> {
+fn weekdays_in_words(calendar: &Fields) -> Option<String> {
     let days = bits(calendar.days_of_week, 0, 6);
     if days.len() == 7 && calendar.nth.is_none() {
         return None;
@@ -122,7 +128,7 @@ fn weekdays_in_words(calendar: &CompiledCalendar) -> Option<String> {
     })
 }
 
-fn days_of_month_in_words(calendar: &CompiledCalendar) -> Option<String> {
+fn days_of_month_in_words(calendar: &Fields) -> Option<String> {
     let days = bits(calendar.days_of_month, 1, 31);
     if days.len() == 31 {
         return None;
@@ -137,17 +143,17 @@ fn days_of_month_in_words(calendar: &CompiledCalendar) -> Option<String> {
     Some(format!("{} of the month", days.join(" and ")))
 }
 
-fn months_in_words(calendar: &CompiledCalendar) -> Option<String> {
+fn months_in_words(calendar: &Fields) -> Option<String> {
     let months = bits(calendar.months, 1, 12);
     (months.len() < 12).then(|| format!("in {}", runs(&months, month_name)))
 }
 
-fn years_in_words(calendar: &CompiledCalendar) -> Option<String> {
+fn years_in_words(calendar: &Fields) -> Option<String> {
     if calendar.years == ALL_YEARS {
         return None;
     }
     let is_set = |year: &u32| {
-        let bit = (year - 1970) as usize;
+        let bit = *year as usize - FIRST_YEAR as usize;
         calendar.years.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     };
     let years: Vec<u32> = (1970..=2100).filter(is_set).collect();
