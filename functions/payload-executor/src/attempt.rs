@@ -10,7 +10,6 @@ use sundial_model::target::Target;
 use sundial_model::{RunId, Timestamp};
 use sundial_outbound::ResultsBucket;
 use sundial_outbound::target::{CallContext, TargetCall};
-use sundial_runtime::clock;
 use sundial_store::{AttemptRecord, Outcome, OutcomeLocation};
 
 use crate::context::RunContext;
@@ -41,14 +40,14 @@ impl Attempted {
 
 /// Makes one attempt.
 pub(crate) async fn make(context: Arc<RunContext>, mut task: Task) -> Attempted {
-    let start_time = clock::now();
+    let start_time = context.clients.clock.now();
     let verdict = call(&context, &task, start_time).await;
     let stored = match verdict {
         Verdict::Success { extended, .. } if !extended.is_empty() => Err(no_extension()),
         Verdict::Success { result, .. } => store_result(&context, &task, result).await,
         Verdict::Failure { error, is_retryable, retry_after } => Err(Failure { error, is_retryable, retry_after }),
     };
-    let end_time = clock::now();
+    let end_time = context.clients.clock.now();
     task.attempts_made += 1;
     let outcome = Outcome {
         index: task.payload.index,

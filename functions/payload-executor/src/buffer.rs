@@ -1,8 +1,7 @@
 //! What a worker has to record, and how much of it fits one transaction.
 
-use std::time::Instant;
-
 use sundial_store::{AttemptRecord, Commit, DeliveryRecord, DueDeliveries, Outcome, json_bytes, keys};
+use tokio::time::Instant;
 
 use crate::ready::Task;
 

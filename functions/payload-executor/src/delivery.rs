@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use sundial_engine::sink_delivery::next_delivery;
@@ -11,8 +11,8 @@ use sundial_model::payload::Payload;
 use sundial_model::run::{DeliveryAttempt, DeliveryStatus};
 use sundial_model::sink::Sink;
 use sundial_outbound::sink::{DeliveredOutcome, Delivery, DeliveryOutcome};
-use sundial_runtime::clock;
 use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, StoreError, keys};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::buffer::TriedDeliveries;
@@ -96,19 +96,23 @@ pub(crate) async fn attempt(context: Arc<RunContext>, batch: DeliveryBatch, end_
             if Instant::now() + DELIVERY_TIME_MAX >= end_at {
                 return (outcome.index, None);
             }
-            let time = clock::now();
+            let time = context.clients.clock.now();
             (outcome.index, Some((time, deliver(&context, &sink, &payload, &outcome, time).await)))
         }
     });
     let tried: Vec<_> = futures::stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
-    Delivered::Tried(judge(due, tried))
+    Delivered::Tried(judge(due, tried, context.clients.clock.now()))
 }
 
 /// Decides what becomes of each delivery of a batch; those that were not tried are due at once.
-fn judge(due: DueDeliveries, tried: Vec<(u32, Option<(Timestamp, DeliveryOutcome)>)>) -> TriedDeliveries {
+fn judge(
+    due: DueDeliveries,
+    tried: Vec<(u32, Option<(Timestamp, DeliveryOutcome)>)>,
+    now: Timestamp,
+) -> TriedDeliveries {
     let attempts_made = due.attempts_made + 1;
     let (mut attempts, mut again, mut delivered, mut failed) = (Vec::new(), Vec::new(), 0, 0);
-    let (mut untried, now) = (Vec::new(), clock::now());
+    let mut untried = Vec::new();
     // One die for the batch: what failed together comes back together, and other batches at
     // other times.
     let spread = f64::from(Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX) * 2.0 - 1.0;
@@ -221,7 +225,7 @@ mod tests {
         };
         let tried = [(1, 200), (2, 410), (3, 500), (4, 500)];
         let tried = tried.map(|(index, status)| (index, Some((Timestamp::EPOCH, outcome(status)))));
-        let judged = judge(due, tried.to_vec());
+        let judged = judge(due, tried.to_vec(), Timestamp::EPOCH);
         assert_eq!((judged.delivered, judged.failed, judged.attempts.len()), (1, 1, 4));
         assert_eq!(judged.again.len(), 1);
         assert_eq!((judged.again[0].attempts_made, judged.again[0].indices.clone()), (1, vec![3, 4]));
@@ -230,7 +234,7 @@ mod tests {
     #[test]
     fn what_there_was_no_time_for_stays_due_and_uses_up_no_attempt() {
         let due = DueDeliveries { due_at: Timestamp::EPOCH, generation: 1, attempts_made: 3, indices: vec![1, 2] };
-        let judged = judge(due, vec![(2, None), (1, None)]);
+        let judged = judge(due, vec![(2, None), (1, None)], Timestamp::EPOCH);
         assert_eq!((judged.again[0].attempts_made, judged.again[0].indices.clone()), (3, vec![1, 2]));
         assert_eq!((judged.attempts.len(), judged.delivered, judged.failed), (0, 0, 0));
     }

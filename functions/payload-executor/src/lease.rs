@@ -1,11 +1,12 @@
 //! The lease on a lane: taken by one conditional write, kept by every further one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sundial_model::job_run::JobRunStatus;
 use sundial_model::{JobRunId, Timestamp};
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::Clients;
 use sundial_store::{Lane, LanePhase, RunPartition, StoreError};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How long a lease lasts, and what follows from that.
@@ -68,7 +69,7 @@ pub(crate) async fn acquire(
     loop {
         let begun = Instant::now();
         let Some(mut partition) = clients.store.run_partition(run).await? else { return Ok(None) };
-        let now = clock::now();
+        let now = clients.clock.now();
         let place = usize::try_from(number).unwrap_or(usize::MAX);
         let Some(lane) = partition.lanes.get(place).filter(|lane| !lane.is_leased(now) && has_work(lane)) else {
             return Ok(None);

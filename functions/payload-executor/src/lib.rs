@@ -13,12 +13,13 @@ mod ready;
 mod recover;
 mod worker;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent};
 use sundial_model::event::WorkReady;
 use sundial_runtime::Clients;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 /// An invocation ends this long before Lambda ends it.
@@ -30,7 +31,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(10);
 /// When the table cannot be reached; the lane's work is then found again by its wake time.
 pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<WorkReady>>) -> Result<(), Error> {
     let WorkReady { job_run_id, lane } = event.payload.detail;
-    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let left = clients.clock.left_until(event.context.deadline);
     let end_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
     let span = tracing::info_span!("worker", %job_run_id, lane);
     // Boxed, because the compiler would otherwise lay out all that a worker can wait for in one type.

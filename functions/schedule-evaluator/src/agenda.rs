@@ -1,63 +1,78 @@
 //! What one invocation still has to look at, and when.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sundial_model::Timestamp;
 use sundial_store::Wake;
 
-/// Items with their wake times, up to a horizon.
+/// Items with their wake times, up to a horizon. Whatever order it is asked in, it answers in the
+/// order of times, so that the most overdue is served first.
 pub(crate) struct Agenda {
     horizon: Timestamp,
-    items: HashMap<Wake, Timestamp>,
+    order: BTreeSet<(Timestamp, Wake)>,
+    times: BTreeMap<Wake, Timestamp>,
+    under_way: BTreeSet<Wake>,
     /// When items were worked on that need no further look: what the lagging index still says
     /// of them is old.
-    done: HashMap<Wake, Timestamp>,
+    done: BTreeMap<Wake, Timestamp>,
 }
 
 impl Agenda {
     /// An empty one.
     pub(crate) fn new(horizon: Timestamp) -> Self {
-        Self { horizon, items: HashMap::new(), done: HashMap::new() }
+        Self {
+            horizon,
+            order: BTreeSet::new(),
+            times: BTreeMap::new(),
+            under_way: BTreeSet::new(),
+            done: BTreeMap::new(),
+        }
     }
 
     /// Notes what the index says. An earlier time than the one that is known may be new or old;
     /// looking at the item tells.
     pub(crate) fn add(&mut self, wake: Wake, wake_at: Timestamp) {
-        if self.done.get(&wake).is_none_or(|seen| *seen < wake_at) {
-            let known = self.items.entry(wake).or_insert(wake_at);
-            *known = wake_at.min(*known);
+        let is_old = self.done.get(&wake).is_some_and(|seen| *seen >= wake_at);
+        let is_later = self.times.get(&wake).is_some_and(|known| *known <= wake_at);
+        if !is_old && !is_later && !self.under_way.contains(&wake) {
+            self.set(wake, wake_at);
         }
     }
 
-    /// Notes when an item must be looked at again.
-    pub(crate) fn done(&mut self, wake: Wake, again_at: Option<Timestamp>) {
+    /// Notes that work on an item has ended at `now`, and when it must be looked at again.
+    pub(crate) fn done(&mut self, wake: Wake, again_at: Option<Timestamp>, now: Timestamp) {
+        self.under_way.remove(&wake);
         match again_at.filter(|again_at| *again_at <= self.horizon) {
-            Some(again_at) => {
-                self.items.insert(wake, again_at);
-            }
+            Some(again_at) => self.set(wake, again_at),
             None => {
-                self.done.insert(wake, sundial_runtime::clock::now());
+                self.done.insert(wake, now);
             }
         }
     }
 
-    /// The time of the earliest item.
-    pub(crate) fn next_at(&self) -> Option<Timestamp> {
-        self.items.values().min().copied()
+    fn set(&mut self, wake: Wake, at: Timestamp) {
+        if let Some(before) = self.times.insert(wake.clone(), at) {
+            self.order.remove(&(before, wake.clone()));
+        }
+        self.order.insert((at, wake));
     }
 
-    /// Takes up to `limit` items that are due, the earliest first.
+    /// The time of the earliest item that nobody works on.
+    pub(crate) fn next_at(&self) -> Option<Timestamp> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    /// Takes up to `limit` items that are due, the earliest first; they are under way until they
+    /// are [`Agenda::done`].
     pub(crate) fn take_due(&mut self, now: Timestamp, limit: usize) -> Vec<Wake> {
-        let mut due: Vec<_> =
-            self.items.iter().filter(|(_, at)| **at <= now).map(|(wake, at)| (*at, wake.clone())).collect();
-        due.sort_by_key(|(at, _)| *at);
-        due.truncate(limit);
-        due.into_iter()
-            .map(|(_, wake)| {
-                self.items.remove(&wake);
-                wake
-            })
-            .collect()
+        let mut due = Vec::new();
+        while due.len() < limit && self.next_at().is_some_and(|at| at <= now) {
+            let Some((_, wake)) = self.order.pop_first() else { break };
+            self.times.remove(&wake);
+            self.under_way.insert(wake.clone());
+            due.push(wake);
+        }
+        due
     }
 }
 
@@ -76,12 +91,17 @@ mod tests {
         assert_eq!(agenda.take_due(at(9), 10), []);
         assert_eq!(agenda.next_at(), Some(at(10)));
         assert_eq!(agenda.take_due(at(30), 1), std::slice::from_ref(&two));
-        agenda.done(two.clone(), Some(at(50)));
+        agenda.add(two.clone(), at(10));
+        assert_eq!(agenda.take_due(at(30), 10), std::slice::from_ref(&one), "one of them is under way");
+        agenda.done(one.clone(), None, at(30));
+        agenda.add(one, at(25));
+        assert_eq!(agenda.next_at(), None, "that was done");
+        agenda.done(two.clone(), Some(at(50)), at(30));
         agenda.add(two.clone(), at(60));
-        assert_eq!(agenda.take_due(at(49), 10), [one]);
+        assert_eq!(agenda.take_due(at(49), 10), []);
         agenda.add(two.clone(), at(40));
         assert_eq!(agenda.take_due(at(49), 10), std::slice::from_ref(&two), "it may have become due earlier");
-        agenda.done(two.clone(), Some(at(101)));
+        agenda.done(two, Some(at(101)), at(49));
         assert_eq!(agenda.take_due(at(200), 10), [], "beyond the horizon is another invocation's");
     }
 }

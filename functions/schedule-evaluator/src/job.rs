@@ -4,40 +4,47 @@ use std::time::Duration;
 
 use sundial_engine::due::{DuePlan, Occurrences};
 use sundial_engine::schedule::CompiledSchedule;
-use sundial_model::{JobId, ProjectId, Timestamp};
-use sundial_runtime::{Clients, clock};
-use sundial_store::{NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError, StoredJob};
+use sundial_model::Timestamp;
+use sundial_runtime::Clients;
+use sundial_store::{DueJob, NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError};
+
+use crate::batch::Attended;
 
 /// A decision is made again so often at once, when others change the job at the same time.
 const TRIES_MAX: u32 = 8;
 
-/// Records what is due of a job and hands it over. Answers with when it is due next.
-pub(crate) async fn attend(clients: &Clients, project: ProjectId, id: &JobId) -> Result<Option<Timestamp>, StoreError> {
+/// Records what is due of a job, as it was read and again as it is now if that has changed.
+pub(crate) async fn attend(clients: &Clients, mut due: DueJob) -> Result<Attended, StoreError> {
     let mut tries = 0;
     loop {
-        let Some(job) = clients.store.job(project, id).await? else { return Ok(None) };
-        let now = clock::now();
-        let Some(wake_at) = job.wake_at() else { return Ok(None) };
+        let now = clients.clock.now();
+        let Some(wake_at) = due.job.wake_at() else { return Ok(Attended::default()) };
         if wake_at > now {
-            return Ok(Some(wake_at));
+            return Ok(Attended { again_at: Some(wake_at), ..Attended::default() });
         }
-        match record(clients, job, now).await {
+        let (project, id) = (due.job.project_id, due.job.id.clone());
+        match record(clients, due, now).await {
             // Another evaluator, or a change by a user, was faster: decide again.
             Err(StoreError::Conflict) if tries < TRIES_MAX => tries += 1,
             result => return result,
         }
         tokio::time::sleep(Duration::from_millis(5 * u64::from(tries))).await;
+        let again = clients.store.due_jobs(vec![(project, id.clone())]).await?.remove(&(project, id));
+        match again {
+            Some(again) => due = again,
+            None => return Ok(Attended::default()),
+        }
     }
 }
 
-async fn record(clients: &Clients, mut job: StoredJob, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let (Some(schedule), Some(next)) = (job.definition.schedule.clone(), job.next) else { return Ok(None) };
+async fn record(clients: &Clients, due: DueJob, now: Timestamp) -> Result<Attended, StoreError> {
+    let DueJob { mut job, project } = due;
+    let (Some(schedule), Some(next)) = (job.definition.schedule.clone(), job.next) else {
+        return Ok(Attended::default());
+    };
     let specification = schedule.specification();
     let compiled = CompiledSchedule::compile(specification)
         .map_err(|error| StoreError::Corrupt(format!("the schedule of job {}: {error}", job.id)))?;
-    let Some(project) = clients.store.project(job.workspace_id, &job.project_name).await? else {
-        return Err(StoreError::Corrupt(format!("job {} has no project", job.id)));
-    };
     let occurrences = Occurrences { schedule: &compiled, job: job.uuid, catch_up: specification.catch_up };
     let plan = occurrences.plan(next.into(), job.catching_up, now, job.recordable_at_once());
     let DuePlan { due, missed, next, catching_up, last_nominal } = plan;
@@ -49,6 +56,5 @@ async fn record(clients: &Clients, mut job: StoredJob, now: Timestamp) -> Result
     job.last_nominal = job.last_nominal.max(Some(last_nominal));
     (job.next, job.catching_up) = (next.map(NextOccurrence::from), catching_up);
     let Recorded { job, work, .. } = clients.store.record_job_runs(&project, job, records, now).await?;
-    clients.bus.hand_over(work).await;
-    Ok(job.wake_at())
+    Ok(Attended { again_at: job.wake_at(), work })
 }

@@ -2,23 +2,25 @@
 
 use std::time::Duration;
 
+use sundial_model::JobRunId;
 use sundial_model::event::WorkReady;
-use sundial_model::{JobRunId, Timestamp};
-use sundial_runtime::{Clients, clock};
-use sundial_store::StoreError;
+use sundial_runtime::Clients;
+use sundial_store::{Lane, StoreError};
+
+use crate::batch::Attended;
 
 /// A worker that was sent for has taken the lane up after this long, or never will.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// Sends for a worker, if the lane needs one. Answers with when it must be looked at again.
-pub(crate) async fn attend(clients: &Clients, run: JobRunId, lane: u32) -> Result<Option<Timestamp>, StoreError> {
-    let Some(partition) = clients.store.run_partition(run).await? else { return Ok(None) };
-    let now = clock::now();
+/// Sends for a worker, if the lane needs one.
+pub(crate) async fn attend(clients: &Clients, run: JobRunId, lane: u32) -> Result<Attended, StoreError> {
+    let Some(partition) = clients.store.run_partition(run).await? else { return Ok(Attended::default()) };
+    let now = clients.clock.now();
     let stored = partition.lanes.iter().find(|stored| stored.number == lane);
-    let Some(wake_at) = stored.and_then(sundial_store::Lane::wake_at) else { return Ok(None) };
+    let Some(wake_at) = stored.and_then(Lane::wake_at) else { return Ok(Attended::default()) };
     if wake_at > now {
-        return Ok(Some(wake_at));
+        return Ok(Attended { again_at: Some(wake_at), ..Attended::default() });
     }
-    clients.bus.hand_over(vec![WorkReady { job_run_id: run, lane }]).await;
-    Ok(Some(now + LOOK_AGAIN_AFTER))
+    let work = vec![WorkReady { job_run_id: run, lane }];
+    Ok(Attended { again_at: Some(now + LOOK_AGAIN_AFTER), work })
 }

@@ -4,19 +4,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::error::DisplayErrorContext;
 use sundial_model::WorkspaceId;
 use sundial_model::secret::SecretValues;
 use sundial_outbound::signature::new_secret;
-use sundial_runtime::clients::{http_client, timeouts};
-use sundial_runtime::{Clients, Settings, clock};
-use sundial_store::RETENTION_DEFAULT;
+use sundial_runtime::{Clients, clock};
+use sundial_store::DynamoDb;
 use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use crate::connection::Connection;
 use crate::data_folder::{DataFolder, DevDescription};
 use crate::demo_services::{self, Received, TARGET_PATH};
 use crate::event_bus::Receiver;
@@ -48,8 +46,7 @@ pub struct DevOptions {
 /// The embedded cloud, running until the process ends.
 pub struct DevCloud {
     description: DevDescription,
-    clients: Clients,
-    s3: aws_sdk_s3::Client,
+    connection: Connection,
     received: Received,
     _folder: DataFolder,
 }
@@ -72,7 +69,10 @@ impl DevCloud {
         storage::serve_dynamodb(ports.dynamodb, &folder.join("dynamodb.sqlite"))?;
         let (key_id, secret) = (description.access_key_id.as_str(), description.secret_access_key.as_str());
         storage::serve_s3(ports.s3, &folder.join("s3"), key_id, secret)?;
-        let (clients, s3_client) = clients(&description, options.lease)?;
+        let connection = Connection::open(&description, options.lease)?;
+        let clients = connection.clients.clone();
+        let table = DynamoDb::new(connection.dynamodb.clone(), &description.table_name);
+        table.create_if_missing().await.map_err(|error| DevError::while_doing("making the table", error))?;
         prepare(&clients, &mut description).await?;
         let received = Received::default();
         match options.mode {
@@ -88,7 +88,7 @@ impl DevCloud {
             }
         }
         folder.describe(&description)?;
-        Ok(Self { description, clients, s3: s3_client, received, _folder: folder })
+        Ok(Self { description, connection, received, _folder: folder })
     }
 
     /// Where everything is.
@@ -98,7 +98,12 @@ impl DevCloud {
 
     /// Clients over it, as the functions have them.
     pub fn clients(&self) -> &Clients {
-        &self.clients
+        &self.connection.clients
+    }
+
+    /// A client of the embedded DynamoDB.
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        &self.connection.dynamodb
     }
 
     /// Makes a bucket to deliver to.
@@ -106,7 +111,7 @@ impl DevCloud {
     /// # Errors
     /// When S3 refuses it.
     pub async fn make_bucket(&self, name: &str) -> Result<(), DevError> {
-        let made = self.s3.create_bucket().bucket(name).send().await;
+        let made = self.connection.s3.create_bucket().bucket(name).send().await;
         made.map(drop).map_err(|error| DevError::while_doing("making a bucket", DisplayErrorContext(error)))
     }
 
@@ -115,7 +120,7 @@ impl DevCloud {
     /// # Errors
     /// When S3 refuses it.
     pub async fn count_objects(&self, bucket: &str, prefix: &str) -> Result<usize, DevError> {
-        let listed = self.s3.list_objects_v2().bucket(bucket).prefix(prefix).send().await;
+        let listed = self.connection.s3.list_objects_v2().bucket(bucket).prefix(prefix).send().await;
         let listed = listed.map_err(|error| DevError::while_doing("listing a bucket", DisplayErrorContext(error)))?;
         Ok(listed.contents().len())
     }
@@ -174,42 +179,9 @@ impl Ports {
     }
 }
 
-fn clients(description: &DevDescription, lease: Duration) -> Result<(Clients, aws_sdk_s3::Client), DevError> {
-    let settings = Settings {
-        table: description.table_name.clone(),
-        bus: description.bus_name.clone(),
-        results_bucket: description.results_bucket.clone(),
-        retention: RETENTION_DEFAULT,
-        lease,
-        allowed_cidrs: ["127.0.0.0/8", "::1/128"].iter().filter_map(|range| range.parse().ok()).collect(),
-    };
-    let credentials =
-        Credentials::new(&description.access_key_id, &description.secret_access_key, None, None, "dev.json");
-    let at = |url: &str| {
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(description.region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
-            .http_client(http_client())
-            .timeout_config(timeouts())
-            .endpoint_url(url)
-            .build()
-    };
-    let s3 = aws_sdk_s3::config::Builder::from(&at(&description.s3_url)).force_path_style(true).build();
-    let s3 = aws_sdk_s3::Client::from_conf(s3);
-    let clients = Clients::assemble(
-        settings,
-        aws_sdk_dynamodb::Client::new(&at(&description.dynamodb_url)),
-        s3.clone(),
-        aws_sdk_eventbridge::Client::new(&at(&description.events_url)),
-    );
-    Ok((clients.map_err(|error| DevError(error.to_string()))?, s3))
-}
-
-/// Makes table, bucket, workspace and project, as far as they are missing.
+/// Makes bucket, workspace and project, as far as they are missing.
 async fn prepare(clients: &Clients, description: &mut DevDescription) -> Result<(), DevError> {
     let doing = |what: &'static str| move |error: sundial_store::StoreError| DevError::while_doing(what, error);
-    clients.store.table().create_if_missing().await.map_err(doing("making the table"))?;
     let made = clients.results.create_if_missing().await;
     made.map_err(|error| DevError::while_doing("making the bucket", error))?;
     let known = clients.store.verify_api_key(&description.api_key).await.map_err(doing("looking at the API key"))?;

@@ -6,6 +6,7 @@
 
 mod api_gateway;
 mod cloud;
+mod connection;
 mod data_folder;
 pub mod demo_services;
 mod event_bus;
@@ -13,6 +14,7 @@ mod function_host;
 mod storage;
 
 pub use cloud::{DevCloud, DevOptions, Mode};
+pub use connection::Connection;
 pub use data_folder::DevDescription;
 
 /// The embedded cloud could not start.

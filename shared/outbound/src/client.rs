@@ -2,11 +2,13 @@
 //! proxies, bounded time and bodies.
 
 use std::error::Error as _;
+use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -24,7 +26,16 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The client; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct OutboundClient {
+pub struct OutboundClient(Arc<dyn Transport>);
+
+/// What carries requests: HTTP, or a simulation of the world outside.
+pub trait Transport: Debug + Send + Sync {
+    /// Sends a request and reads the answer.
+    fn send(&self, request: OutboundRequest) -> BoxFuture<'_, CallResult>;
+}
+
+#[derive(Debug)]
+struct GuardedHttp {
     client: reqwest::Client,
     guard: AddressGuard,
 }
@@ -84,11 +95,28 @@ impl OutboundClient {
             .user_agent(concat!("sundial/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(GuardedResolver(guard.clone())))
             .build()?;
-        Ok(Self { client, guard })
+        Ok(Self::over(Arc::new(GuardedHttp { client, guard })))
+    }
+
+    /// A client over something that carries its requests.
+    pub fn over(transport: Arc<dyn Transport>) -> Self {
+        Self(transport)
     }
 
     /// Sends a request and reads the answer.
     pub async fn send(&self, request: OutboundRequest) -> CallResult {
+        self.0.send(request).await
+    }
+}
+
+impl Transport for GuardedHttp {
+    fn send(&self, request: OutboundRequest) -> BoxFuture<'_, CallResult> {
+        Box::pin(self.send_guarded(request))
+    }
+}
+
+impl GuardedHttp {
+    async fn send_guarded(&self, request: OutboundRequest) -> CallResult {
         let url = match Url::parse(&request.url) {
             Ok(url) => url,
             Err(error) => return CallResult::ConnectionError(format!("{:?} is no URL: {error}", request.url)),

@@ -9,6 +9,7 @@ use sundial_outbound::{AddressGuard, OutboundClient, ResultsBucket};
 use sundial_store::{Store, Table};
 
 use crate::bus::EventBus;
+use crate::clock::Clock;
 use crate::settings::Settings;
 
 /// Everything that a function reaches the world through.
@@ -16,6 +17,8 @@ use crate::settings::Settings;
 pub struct Clients {
     /// The settings they were made from.
     pub settings: Settings,
+    /// What time it is.
+    pub clock: Clock,
     /// The table.
     pub store: Store,
     /// The bus.
@@ -89,6 +92,7 @@ impl Clients {
     ) -> Result<Self, ClientsError> {
         let guard = AddressGuard::allowing(settings.allowed_cidrs.clone());
         Ok(Self {
+            clock: Clock::default(),
             store: Store::new(Table::new(dynamodb, &settings.table), settings.retention),
             bus: EventBus::new(eventbridge, &settings.bus),
             results: ResultsBucket::new(s3, &settings.results_bucket),

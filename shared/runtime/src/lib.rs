@@ -8,4 +8,5 @@ pub mod settings;
 
 pub use bus::EventBus;
 pub use clients::Clients;
+pub use clock::Clock;
 pub use settings::{Settings, SettingsError};

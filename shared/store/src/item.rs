@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::keys::Key;
 
 /// An item as DynamoDB has it.
-pub(crate) type Item = HashMap<String, AttributeValue>;
+pub type Item = HashMap<String, AttributeValue>;
 
 /// The version of the shapes of all items. A later version reads this one.
 const SCHEMA_VERSION: u32 = 1;
@@ -27,14 +27,17 @@ pub(crate) fn wake_shard(number: u64) -> String {
 
 /// A value on its way into the table.
 #[derive(Clone, Debug)]
-pub(crate) struct NewItem {
+pub struct NewItem {
     key: Key,
     attributes: Item,
 }
 
 impl NewItem {
     /// An item of `value`, whose fields become attributes.
-    pub(crate) fn new(key: Key, value: &impl Serialize) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    /// When the value is none that DynamoDB could keep.
+    pub fn new(key: Key, value: &impl Serialize) -> Result<Self, StoreError> {
         let mut attributes: Item =
             serde_dynamo::to_item(value).map_err(|error| StoreError::Corrupt(format!("{key:?}: {error}")))?;
         attributes.insert("pk".to_owned(), AttributeValue::S(key.pk.clone()));
@@ -43,8 +46,18 @@ impl NewItem {
         Ok(Self { key, attributes })
     }
 
+    /// Where it goes.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What it has, but for its revision.
+    pub fn attributes(&self) -> &Item {
+        &self.attributes
+    }
+
     /// The evaluator looks at the item at this time.
-    pub(crate) fn waking(mut self, wake_at: Option<Timestamp>) -> Self {
+    pub fn waking(mut self, wake_at: Option<Timestamp>) -> Self {
         if let Some(wake_at) = wake_at {
             let mut hasher = DefaultHasher::new();
             self.key.pk.hash(&mut hasher);

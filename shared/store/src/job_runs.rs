@@ -107,11 +107,10 @@ impl Store {
         let mut sort_keys = Vec::new();
         for partition in partitions {
             let range = Range {
-                pk: partition,
+                pk: partition.clone(),
                 from: "0".to_owned(),
                 to: before.map_or_else(|| "9".to_owned(), str::to_owned),
                 backward: true,
-                consistent: true,
             };
             // One more, because `before` itself is within the range.
             for item in self.table.query(&range, limit + 1).await? {

@@ -224,7 +224,7 @@ impl Store {
         }
         let next_after = (ids.len() == limit).then(|| ids.last().cloned()).flatten();
         let keys = ids.iter().filter_map(|id| id.parse().ok()).map(|id| keys::job(project, &id)).collect();
-        let mut jobs: Vec<StoredJob> = self.table.get_many(keys).await?;
+        let mut jobs: Vec<_> = self.table.get_many(keys).await?.into_iter().map(StoredJob::from_read).collect();
         jobs.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(JobPage { jobs, next_after })
     }

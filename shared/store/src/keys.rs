@@ -35,7 +35,7 @@ pub const SEGMENT_LENGTH: u32 = 100;
 pub const PROJECT_RUNS_SHARDS: u32 = 4;
 
 /// The primary key of an item.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Partition key.
     pub pk: String,

@@ -5,8 +5,11 @@
 //! again on new ones. Key formats stand in [`keys`], each with an example.
 
 mod access;
+mod due_jobs;
 mod endings;
 mod error;
+#[cfg(feature = "model")]
+pub mod inspection;
 mod item;
 mod job_runs;
 mod jobs;
@@ -21,11 +24,13 @@ mod secrets;
 mod start;
 mod status_changes;
 mod sweep;
-mod table;
+pub mod table;
 mod wake;
 
 pub use access::{ApiKey, CreatedApiKey};
+pub use due_jobs::DueJob;
 pub use error::StoreError;
+pub use item::{Item, NewItem};
 pub use job_runs::{JobRunPage, RunView};
 pub use jobs::{JobPage, NextOccurrence, StoredJob};
 pub use lane::{Lane, LanePhase, PayloadRange};
@@ -34,8 +39,8 @@ pub use payload_parts::{PAYLOAD_BYTES_MAX, PayloadPart};
 pub use projects::StoredProject;
 pub use run_partition::{Queue, RunPartition, StoredJobRun};
 pub use start::{NewJobRun, NewRecords, Recorded};
-pub use table::{Table, TransactionToken};
-pub use wake::Wake;
+pub use table::{Answer, Backend, DynamoDb, Expect, Range, Table, TransactionToken, WakeQuery, Write};
+pub use wake::{Wake, Wakes};
 
 use std::time::Duration;
 
@@ -56,10 +61,5 @@ impl Store {
     /// A store over `table` that keeps the history of job runs for `retention` after their end.
     pub fn new(table: Table, retention: Duration) -> Self {
         Self { table, retention }
-    }
-
-    /// The table below.
-    pub fn table(&self) -> &Table {
-        &self.table
     }
 }

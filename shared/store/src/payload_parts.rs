@@ -83,11 +83,10 @@ impl Store {
         let partition = keys::payloads(part.id);
         // The chunk that holds a payload is the last one that begins at or before it.
         let range = Range {
-            pk: &partition,
+            pk: partition.clone(),
             from: keys::CHUNK_PREFIX.to_owned(),
             to: keys::chunk(part.id, first - part_first).sk,
             backward: true,
-            consistent: true,
         };
         let Some(item) = self.table.query(&range, 1).await?.pop() else {
             return Err(StoreError::Corrupt(format!("{partition} has no payload {first}")));

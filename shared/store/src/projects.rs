@@ -43,7 +43,7 @@ pub struct StoredProject {
 const DELETION_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl StoredProject {
-    fn from_read(read: Read<Self>) -> Self {
+    pub(crate) fn from_read(read: Read<Self>) -> Self {
         Self { revision: read.revision, ..read.value }
     }
 

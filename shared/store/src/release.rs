@@ -125,8 +125,7 @@ impl Store {
     /// The first of a job's runs that wait.
     pub(crate) async fn next_waiting(&self, job: &StoredJob, limit: usize) -> Result<Vec<(Key, JobRunId)>, StoreError> {
         let partition = keys::waiting_runs(job.uuid);
-        let range =
-            Range { pk: &partition, from: "0".to_owned(), to: after_prefix("9"), backward: false, consistent: true };
+        let range = Range { pk: partition.clone(), from: "0".to_owned(), to: after_prefix("9"), backward: false };
         let mut waiting = Vec::new();
         for item in self.table.query(&range, limit).await? {
             let sk = text(&item, "sk")?;

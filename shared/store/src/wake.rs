@@ -10,7 +10,7 @@ use crate::item::{Item, WAKE_SHARDS, text, wake_shard};
 use crate::{Store, keys};
 
 /// An item whose wake time has come, or will.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wake {
     /// An occurrence of a job.
     Job {
@@ -47,27 +47,38 @@ impl Wake {
     }
 }
 
-/// One query of the index answers with so many at most.
-const WAKES_PER_SHARD_MAX: i32 = 1000;
+/// What the index says.
+#[derive(Clone, Debug)]
+pub struct Wakes {
+    /// Items with their wake times, the earliest first.
+    pub items: Vec<(Timestamp, Wake)>,
+    /// Whether these are all of them.
+    pub is_complete: bool,
+}
+
+/// One look at the index sees so many items of each shard at most: what fits the memory of the
+/// smallest function, many times over what one invocation can work off.
+const WAKES_PER_SHARD_MAX: usize = 5000;
 
 impl Store {
-    /// What has a wake time until `until`, with that time; the earliest of each shard when there
-    /// are very many.
+    /// What has a wake time until `until`; the earliest of each shard when there are very many.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub async fn wakes_until(&self, until: Timestamp) -> Result<Vec<(Timestamp, Wake)>, StoreError> {
-        let queries = (0..WAKE_SHARDS)
-            .map(|shard| self.table.query_wake(wake_shard(shard), until.to_string(), WAKES_PER_SHARD_MAX));
-        let mut wakes = Vec::new();
-        for item in futures::future::try_join_all(queries).await?.into_iter().flatten() {
+    pub async fn wakes_until(&self, until: Timestamp) -> Result<Wakes, StoreError> {
+        let queries =
+            (0..WAKE_SHARDS).map(|shard| self.table.query_wake(wake_shard(shard), until, WAKES_PER_SHARD_MAX));
+        let shards = futures::future::try_join_all(queries).await?;
+        let is_complete = shards.iter().all(|shard| shard.len() < WAKES_PER_SHARD_MAX);
+        let mut items = Vec::new();
+        for item in shards.into_iter().flatten() {
             match parse(&item)? {
-                Some(wake) => wakes.push(wake),
+                Some(wake) => items.push(wake),
                 None => tracing::error!(key = ?text(&item, "pk"), "an item of an unknown kind has a wake time"),
             }
         }
-        wakes.sort_by_key(|(wake_at, _)| *wake_at);
-        Ok(wakes)
+        items.sort();
+        Ok(Wakes { items, is_complete })
     }
 }
 

@@ -12,7 +12,7 @@ use sundial_engine::overlap::Origin;
 use sundial_engine::schedule::{CompiledSchedule, Occurrence};
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::{InvalidFields, JobRunId, Timestamp};
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::Clients;
 use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob, StoredProject};
 
 use super::{FoundJob, Workspace};
@@ -47,7 +47,7 @@ pub(crate) async fn backfill(
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<Backfilled>), ApiProblem> {
     let body: BackfillBody = InvalidFields::read(document)?;
-    if body.to > clock::now() {
+    if body.to > clients.clock.now() {
         return Err(InvalidFields::one("/to", "must not be in the future").into());
     }
     if body.from > body.to {
@@ -76,7 +76,7 @@ pub(crate) async fn backfill(
 /// are its own.
 async fn missing(clients: &Clients, job: &StoredJob, body: &BackfillBody) -> Result<Vec<Occurrence>, ApiProblem> {
     let Some(schedule) = &job.definition.schedule else {
-        return Err(Problem::not_found(format!("schedule of job {}", job.id)).into());
+        return Err(Problem::new(ProblemCode::Conflict, format!("job {} has no schedule", job.id)).into());
     };
     if !job.is_active() {
         return Err(Problem::new(ProblemCode::JobPaused, "resume the job first").into());
@@ -84,8 +84,10 @@ async fn missing(clients: &Clients, job: &StoredJob, body: &BackfillBody) -> Res
     let compiled = CompiledSchedule::compile(schedule.specification())?;
     let first = compiled.next_occurrence(job.uuid, body.from - Duration::from_millis(1));
     let all = successors(first, |last| compiled.next_occurrence(job.uuid, last.nominal));
+    let now = clients.clock.now();
     let past = all.take_while(|occurrence| {
-        occurrence.nominal <= body.to && job.next.is_none_or(|next| occurrence.nominal < next.nominal)
+        let has_come = occurrence.nominal <= body.to && occurrence.effective <= now;
+        has_come && job.next.is_none_or(|next| occurrence.nominal < next.nominal)
     });
     let mut missing: Vec<_> = past.take(OCCURRENCES_MAX + 1).collect();
     if missing.len() > OCCURRENCES_MAX {
@@ -117,7 +119,7 @@ async fn record(
     let records = NewRecords { runs: runs.collect(), missed: None };
     // Should the schedule or somebody's clock go back, they are not recorded again.
     job.last_nominal = job.last_nominal.max(occurrences.last().map(|last| last.nominal));
-    let Recorded { job, work, .. } = clients.store.record_job_runs(project, job, records, clock::now()).await?;
+    let Recorded { job, work, .. } = clients.store.record_job_runs(project, job, records, clients.clock.now()).await?;
     clients.bus.hand_over(work).await;
     Ok(job)
 }

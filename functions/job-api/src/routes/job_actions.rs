@@ -11,7 +11,7 @@ use sundial_model::payload::PayloadList;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::text::PauseReason;
 use sundial_model::{InvalidFields, JobRunId, Timestamp};
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::Clients;
 use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob};
 
 use super::{FoundJob, Workspace, jobs};
@@ -34,7 +34,7 @@ pub(crate) async fn pause(
     body: OptionalJson,
 ) -> Result<JsonAnswer<Job>, ApiProblem> {
     let PauseBody { reason } = body.read()?;
-    let now = clock::now();
+    let now = clients.clock.now();
     let state = JobState { status: JobStatus::Paused, reason: reason.clone() };
     let (job, _) = change(&clients, job, now, |job| {
         let was_active = job.is_active();
@@ -61,7 +61,7 @@ pub(crate) async fn resume(
     body: OptionalJson,
 ) -> Result<JsonAnswer<Job>, ApiProblem> {
     let ResumeBody {} = body.read()?;
-    let now = clock::now();
+    let now = clients.clock.now();
     let (job, mut work) = change(&clients, job, now, |job| {
         if !job.is_active() {
             job.state = JobState::default();
@@ -120,7 +120,7 @@ pub(crate) async fn trigger(
     body: OptionalJson,
 ) -> Result<JsonAnswer<JobRun>, ApiProblem> {
     let TriggerBody { payload } = body.read()?;
-    let now = clock::now();
+    let now = clients.clock.now();
     admit(&found.job)?;
     let mut payloads = None;
     if let Some(PayloadList(list)) = payload {

@@ -3,9 +3,10 @@
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use serde::Serialize;
+use sundial_model::Timestamp;
 use sundial_model::job_run::{JobRun, JobRunStatus};
 use sundial_model::problem::Problem;
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::Clients;
 use sundial_store::{JobRunPage, keys};
 
 use super::{FoundJob, FoundProject, FoundRun};
@@ -21,7 +22,7 @@ pub(crate) async fn list_of_job(
 ) -> Result<JsonAnswer<Page<ListedJobRun>>, ApiProblem> {
     let status = query.status(&JobRunStatus::ALL)?;
     let page = clients.store.job_runs(job.uuid, query.before()?, status, query.limit).await?;
-    Ok(JsonAnswer(answer(&query, page)))
+    Ok(JsonAnswer(answer(&query, page, clients.clock.now())))
 }
 
 /// The runs of all jobs of a project, newest first.
@@ -32,7 +33,7 @@ pub(crate) async fn list_of_project(
 ) -> Result<JsonAnswer<Page<ListedJobRun>>, ApiProblem> {
     let status = query.status(&JobRunStatus::ALL)?;
     let page = clients.store.project_runs(project.id, query.before()?, status, query.limit).await?;
-    Ok(JsonAnswer(answer(&query, page)))
+    Ok(JsonAnswer(answer(&query, page, clients.clock.now())))
 }
 
 /// A job run in a list.
@@ -40,8 +41,7 @@ pub(crate) async fn list_of_project(
 #[serde(transparent)]
 pub(crate) struct ListedJobRun(JobRun);
 
-fn answer(query: &ListQuery, page: JobRunPage) -> Page<ListedJobRun> {
-    let now = clock::now();
+fn answer(query: &ListQuery, page: JobRunPage, now: Timestamp) -> Page<ListedJobRun> {
     let runs = page.runs.iter().map(|run| ListedJobRun(run.answer(now))).collect();
     let place = |run: &JobRun| keys::place_of_run(run.created_at, run.scheduled_time, run.id);
     let cursor_after = |ListedJobRun(run): &ListedJobRun| query.cursor(&place(run));
@@ -49,8 +49,8 @@ fn answer(query: &ListQuery, page: JobRunPage) -> Page<ListedJobRun> {
 }
 
 /// One job run.
-pub(crate) async fn get(FoundRun(partition): FoundRun) -> JsonAnswer<JobRun> {
-    JsonAnswer(partition.answer(clock::now()))
+pub(crate) async fn get(State(clients): State<Clients>, FoundRun(partition): FoundRun) -> JsonAnswer<JobRun> {
+    JsonAnswer(partition.answer(clients.clock.now()))
 }
 
 /// Ends a job run; one that has ended stays as it is.
@@ -60,7 +60,7 @@ pub(crate) async fn terminate(
     body: OptionalJson,
 ) -> Result<JsonAnswer<JobRun>, ApiProblem> {
     let TerminateBody {} = body.read()?;
-    let now = clock::now();
+    let now = clients.clock.now();
     let ended = clients.store.terminate_job_run(found.run.id, now).await?;
     let (ended, work) = ended.ok_or_else(|| Problem::not_found(format!("job run {}", found.run.id)))?;
     clients.bus.hand_over(work).await;

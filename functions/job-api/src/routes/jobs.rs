@@ -9,7 +9,7 @@ use sundial_model::payload::IndexedPayload;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::secret::{HasSecrets, SecretValues};
 use sundial_model::{InvalidFields, JobUuid};
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::Clients;
 use sundial_store::{StoreError, StoredJob};
 
 use super::{FoundJob, FoundProject};
@@ -30,7 +30,7 @@ pub(crate) async fn create(
     FoundProject(project): FoundProject,
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<Job>), ApiProblem> {
-    let now = clock::now();
+    let now = clients.clock.now();
     let mut input = check_new_job(document)?;
     let state = input.state.take().unwrap_or_default();
     let Some(id) = input.id.take() else { return Err(InvalidFields::one("/id", "is required").into()) };
@@ -106,7 +106,7 @@ pub(crate) async fn update(
             Err(ReplaceError::Store(error)) => return Err(error.into()),
             Err(ReplaceError::Fields(errors)) => return Err(errors.into()),
             Ok(job) => {
-                announce(&clients, &job, clock::now()).await;
+                announce(&clients, &job, clients.clock.now()).await;
                 return Ok(JsonAnswer(whole(&clients, &job).await?));
             }
         }
@@ -119,7 +119,7 @@ enum ReplaceError {
 }
 
 async fn replace(clients: &Clients, job: &StoredJob, input: JobInput) -> Result<StoredJob, ReplaceError> {
-    let now = clock::now();
+    let now = clients.clock.now();
     let (mut definition, payloads) = input.into_definition();
     let stored = clients.store.secret_values(job.secrets).await.map_err(ReplaceError::Store)?;
     definition.keep_redacted(&stored).map_err(ReplaceError::Fields)?;
@@ -136,7 +136,7 @@ pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundJob { job, .. }: FoundJob,
 ) -> Result<StatusCode, ApiProblem> {
-    clients.store.delete_job(&job, clock::now()).await?;
+    clients.store.delete_job(&job, clients.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sundial_model::problem::Problem;
 use sundial_model::run::{Run, RunStatus};
 use sundial_outbound::results::LINK_LIFETIME;
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::Clients;
 use sundial_store::{RunPartition, keys};
 
 use super::FoundRun;
@@ -36,7 +36,7 @@ pub(crate) async fn list(
             clients.store.payloads_within(&partition.run.parts, next, count as usize, PAGE_BYTES_MAX).await?;
         for payload in payloads {
             next = payload.index + 1;
-            let run = view.run(&partition, payload, clock::now());
+            let run = view.run(&partition, payload, clients.clock.now());
             if status.is_none_or(|status| run.status == status) {
                 bytes += serde_json::to_vec(&run).map_or(0, |json| json.len());
                 runs.push(run);
@@ -71,7 +71,7 @@ async fn one(clients: &Clients, partition: &RunPartition, index: u32) -> Result<
     let payload = clients.store.payloads_from(&partition.run.parts, index, 1).await?.pop();
     let payload = payload.ok_or_else(|| Problem::not_found("such payload"))?;
     let view = SegmentView::read(clients, partition, keys::segment_of(index)).await?;
-    let run = view.run(partition, payload, clock::now());
+    let run = view.run(partition, payload, clients.clock.now());
     let deliveries = clients.store.deliveries(&partition.run, keys::segment_of(index)).await?;
     Ok(details(run, &view, deliveries))
 }
@@ -81,7 +81,7 @@ async fn add_link(clients: &Clients, run: &mut Run) -> Result<(), ApiProblem> {
     if let Some(location) = &mut run.result_location {
         let link = clients.results.link(&location.key).await.map_err(|error| ApiProblem::internal(&error))?;
         location.signed_url = Some(link);
-        location.signed_url_expiration = Some(clock::now() + LINK_LIFETIME);
+        location.signed_url_expiration = Some(clients.clock.now() + LINK_LIFETIME);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use sundial_model::secret::{HasSecrets, SecretValues};
 use sundial_model::target::Target;
 use sundial_model::{InvalidFields, ProjectName};
 use sundial_outbound::signature::new_secret;
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::Clients;
 use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
 use sundial_store::{StoreError, StoredProject};
 
@@ -71,7 +71,7 @@ async fn create(
     values.insert(SIGNING_SECRET.to_owned(), signing.clone());
     values.insert(WEBHOOK_SECRET.to_owned(), webhook.clone());
     let values = SecretValues::from_stored(values);
-    let project = clients.store.create_project(workspace.id, name, target, &values, clock::now()).await?;
+    let project = clients.store.create_project(workspace.id, name, target, &values, clients.clock.now()).await?;
     let answer =
         ProjectAnswer { project: project.answer(), signing_secret: Some(signing), webhook_secret: Some(webhook) };
     Ok((StatusCode::CREATED, JsonAnswer(answer)))
@@ -91,7 +91,7 @@ async fn update(
         }
     }
     let values = SecretValues::from_stored(values);
-    let project = clients.store.update_project(project, target, &values, clock::now()).await?;
+    let project = clients.store.update_project(project, target, &values, clients.clock.now()).await?;
     Ok((StatusCode::OK, JsonAnswer(answer(&project))))
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundProject(project): FoundProject,
 ) -> Result<StatusCode, ApiProblem> {
-    match clients.store.delete_project(&project, clock::now()).await {
+    match clients.store.delete_project(&project, clients.clock.now()).await {
         Ok(true) => Ok(StatusCode::NO_CONTENT),
         Ok(false) => Err(Problem::new(ProblemCode::ProjectNotEmpty, "delete its jobs first").into()),
         Err(StoreError::Conflict) => Err(Problem::new(ProblemCode::Conflict, "it is being changed; try again").into()),

@@ -1,7 +1,7 @@
 //! Schedules, looked at: what one means, and its next occurrences.
 
 use axum::Json as JsonAnswer;
-use axum::extract::Query;
+use axum::extract::{Query, State};
 use axum::http::Uri;
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use sundial_model::number::WholeNumber;
 use sundial_model::problem::Problem;
 use sundial_model::schedule::Schedule;
 use sundial_model::{InvalidFields, Timestamp};
-use sundial_runtime::clock;
+use sundial_runtime::Clients;
 
 use super::FoundJob;
 use crate::body::Json;
@@ -38,9 +38,12 @@ struct PreviewBody {
 }
 
 /// Looks at a schedule that no job has.
-pub(crate) async fn preview(Json(document): Json) -> Result<JsonAnswer<Preview>, ApiProblem> {
+pub(crate) async fn preview(
+    State(clients): State<Clients>,
+    Json(document): Json,
+) -> Result<JsonAnswer<Preview>, ApiProblem> {
     let body: PreviewBody = InvalidFields::read(document)?;
-    Ok(JsonAnswer(look(&body.schedule, body.after, body.count)?))
+    Ok(JsonAnswer(look(&body.schedule, body.after.unwrap_or_else(|| clients.clock.now()), body.count)?))
 }
 
 #[derive(Deserialize)]
@@ -50,7 +53,11 @@ struct Parameters {
 }
 
 /// Looks at the schedule of a job.
-pub(crate) async fn of_job(FoundJob { job, .. }: FoundJob, uri: Uri) -> Result<JsonAnswer<Preview>, ApiProblem> {
+pub(crate) async fn of_job(
+    State(clients): State<Clients>,
+    FoundJob { job, .. }: FoundJob,
+    uri: Uri,
+) -> Result<JsonAnswer<Preview>, ApiProblem> {
     let Query(parameters) = Query::<Parameters>::try_from_uri(&uri)
         .map_err(|error| InvalidFields::one("", format!("has a query that cannot be read: {error}")))?;
     let mut errors = InvalidFields::default();
@@ -66,16 +73,16 @@ pub(crate) async fn of_job(FoundJob { job, .. }: FoundJob, uri: Uri) -> Result<J
     let Some(schedule) = &job.definition.schedule else {
         return Err(Problem::not_found(format!("schedule of job {}", job.id)).into());
     };
-    Ok(JsonAnswer(look(schedule, after, count.unwrap_or(COUNT_DEFAULT))?))
+    Ok(JsonAnswer(look(schedule, after.unwrap_or_else(|| clients.clock.now()), count.unwrap_or(COUNT_DEFAULT))?))
 }
 
-fn look(schedule: &Schedule, after: Option<Timestamp>, count: Count) -> Result<Preview, InvalidFields> {
+fn look(schedule: &Schedule, after: Timestamp, count: Count) -> Result<Preview, InvalidFields> {
     let compiled = CompiledSchedule::compile(schedule.specification()).map_err(|faults| {
         let mut errors = InvalidFields::default();
         errors.extend_below("/schedule", faults);
         errors
     })?;
-    let first = compiled.next_nominal(after.unwrap_or_else(clock::now));
+    let first = compiled.next_nominal(after);
     let times = std::iter::successors(first, |time| compiled.next_nominal(*time));
     Ok(Preview {
         description: compiled.in_words(schedule.specification()),

@@ -1,11 +1,11 @@
 //! Claiming payloads, reading them, and starting attempts at them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_runtime::clock;
 use sundial_store::{PayloadRange, StoreError};
+use tokio::time::Instant;
 
 use super::Worker;
 use crate::attempt;
@@ -22,9 +22,9 @@ const READ_BYTES_MAX: usize = 4_000_000;
 impl Worker {
     /// Claims payloads when slots would stay free: those, and as many as end until the next look.
     pub(super) async fn claim(&mut self) -> Result<(), StoreError> {
-        let busy = self.attempts.len() + self.ready.count_due(clock::now());
+        let busy = self.attempts.len() + self.ready.count_due(self.context.clients.clock.now());
         let timeout = Duration::from_secs(self.context.definition.configuration.request_timeout.get().into());
-        let is_held = self.hold_until.is_some_and(|until| until > clock::now());
+        let is_held = self.hold_until.is_some_and(|until| until > self.context.clients.clock.now());
         let has_no_use = self.is_exhausted || busy >= self.limit || !self.unread.is_empty() || is_held;
         if has_no_use || self.unfinished.len() >= UNFINISHED_MAX || Instant::now() + timeout >= self.end_at {
             return Ok(());
@@ -33,7 +33,7 @@ impl Worker {
         let count = free.saturating_add(self.finished_recently * 2).min(CLAIM_MAX);
         let begun = Instant::now();
         let mut renewed = self.lane.clone();
-        renewed.lease_until = Some(self.lease.until(clock::now()));
+        renewed.lease_until = Some(self.lease.until(self.context.clients.clock.now()));
         let claimed = self.context.clients.store.claim(self.context.run.id, &renewed, count).await?;
         let (lane, queue, range) = claimed;
         self.is_exhausted = queue.next >= queue.total;
@@ -67,7 +67,7 @@ impl Worker {
 
     /// Fills the free slots.
     pub(super) fn start_attempts(&mut self) {
-        let now = clock::now();
+        let now = self.context.clients.clock.now();
         // A lane that was seen too long ago may have been paused or ended meanwhile.
         if self.lease.seen_at.elapsed() >= self.lease.times.look_every || self.hold_until > Some(now) {
             return;
@@ -84,7 +84,7 @@ impl Worker {
 
     /// When the next thing to do with payloads is due; none when there is nothing.
     pub(super) fn next_work_at(&self) -> Timestamp {
-        let soon = clock::now().max(self.hold_until.unwrap_or(Timestamp::EPOCH));
+        let soon = self.context.clients.clock.now().max(self.hold_until.unwrap_or(Timestamp::EPOCH));
         // Without a task there are claimed payloads to read.
         let next_attempt_at = self.next_attempt_at().unwrap_or(soon);
         if self.may_claim_more() { next_attempt_at.min(soon) } else { next_attempt_at }

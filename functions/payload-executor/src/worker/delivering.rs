@@ -1,11 +1,11 @@
 //! Delivering results, beside the payloads: from hand when there is room, from the table otherwise.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_runtime::clock;
 use sundial_store::{DueDeliveries, LanePhase, StoreError};
+use tokio::time::Instant;
 
 use super::Worker;
 use crate::delivery::{self, Delivered, DeliveryBatch};
@@ -32,7 +32,7 @@ impl Worker {
 
     /// Starts the batches whose time has come, from the table.
     pub(super) async fn start_deliveries(&mut self) -> Result<(), StoreError> {
-        let now = clock::now();
+        let now = self.context.clients.clock.now();
         if self.next_delivery_at.is_none_or(|at| at > now) || !self.may_deliver() {
             return Ok(());
         }
@@ -80,7 +80,7 @@ impl Worker {
             Delivered::Tried(tried) => self.buffer.push_tried(tried),
             Delivered::Unread(due) => {
                 self.delivering.remove(&batch_key(&due));
-                self.note_delivery_at(clock::now() + READ_AGAIN_AFTER);
+                self.note_delivery_at(self.context.clients.clock.now() + READ_AGAIN_AFTER);
             }
         }
     }

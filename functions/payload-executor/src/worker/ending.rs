@@ -1,12 +1,12 @@
 //! What becomes of the lane: changes by others, its work's end, and a worker's way home.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sundial_model::Timestamp;
 use sundial_model::event::WorkReady;
-use sundial_runtime::clock;
 use sundial_store::{Lane, LanePhase, PayloadRange, StoreError};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::Worker;
 use crate::recover::leftover;
@@ -77,7 +77,7 @@ impl Worker {
         let run = self.context.run.id;
         match self.lane.phase {
             LanePhase::Working if self.is_exhausted && self.unfinished.is_empty() => {
-                let (partition, work) = store.settle_lane(run, &self.lane, clock::now()).await?;
+                let (partition, work) = store.settle_lane(run, &self.lane, self.context.clients.clock.now()).await?;
                 self.context.clients.bus.hand_over(work).await;
                 let place = usize::try_from(self.lane.number).unwrap_or(usize::MAX);
                 self.lane = partition.lanes.get(place).cloned().ok_or(StoreError::Conflict)?;
@@ -85,7 +85,9 @@ impl Worker {
                     tracing::info!(status = ?partition.run.status, "the job run has ended");
                 }
             }
-            LanePhase::Pausing => self.lane = store.rest_lane(run, &self.lane, clock::now()).await?,
+            LanePhase::Pausing => {
+                self.lane = store.rest_lane(run, &self.lane, self.context.clients.clock.now()).await?;
+            }
             LanePhase::Working | LanePhase::Paused | LanePhase::Settled => {}
         }
         Ok(())
@@ -93,7 +95,7 @@ impl Worker {
 
     /// When there is nothing to do for long: until when, or for good.
     pub(super) fn idle_until(&self) -> Option<Option<Timestamp>> {
-        let now = clock::now();
+        let now = self.context.clients.clock.now();
         let work_at = (self.lane.phase == LanePhase::Working).then(|| self.next_work_at());
         let Some(at) = work_at.into_iter().chain(self.next_delivery_at).min() else {
             // Deliveries that are pending without our knowing of a time are looked for again.
@@ -119,10 +121,10 @@ impl Worker {
     pub(super) async fn leave(&mut self, next_at: Option<Timestamp>) -> Result<(), StoreError> {
         let mut lane = self.lane.clone();
         (lane.owner, lane.lease_until, lane.next_at) = (None, None, next_at);
-        lane.hold_until = self.hold_until.filter(|until| *until > clock::now());
+        lane.hold_until = self.hold_until.filter(|until| *until > self.context.clients.clock.now());
         let run = self.context.run.id;
         self.lane = self.context.clients.store.put_lane(run, &lane).await?;
-        if next_at.is_some_and(|at| at <= clock::now()) {
+        if next_at.is_some_and(|at| at <= self.context.clients.clock.now()) {
             let work = WorkReady { job_run_id: run, lane: lane.number };
             self.context.clients.bus.hand_over(vec![work]).await;
         }

@@ -10,12 +10,13 @@ mod recording;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sundial_model::{JobRunId, Timestamp};
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::Clients;
 use sundial_store::{Lane, LanePhase, PayloadRange, StoreError};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::attempt::Attempted;
 use crate::buffer::Buffer;
@@ -100,7 +101,7 @@ impl Worker {
         loop {
             // Once the lease may be over, what is in flight is somebody else's; leaving this
             // function drops the calls.
-            let drop_at = self.lease.drop_at.into();
+            let drop_at = self.lease.drop_at;
             let step = tokio::time::timeout_at(drop_at, self.step()).await;
             let lost = || StoreError::Unavailable("the lease could not be renewed in time".to_owned());
             let step = match step.map_err(|_| lost())? {
@@ -172,7 +173,7 @@ impl Worker {
 
     /// When something is to be done that no task of ours will tell of.
     fn wake_up_at(&self, record_at: Option<Instant>) -> Instant {
-        let now = clock::now();
+        let now = self.context.clients.clock.now();
         let in_time = |at: Timestamp| Instant::now() + at.since(now) + Duration::from_millis(1);
         let renew_at = self.lease.renewed_at + self.lease.times.renew_every;
         let look_at = self.lease.seen_at + self.lease.times.look_every;
@@ -198,7 +199,7 @@ impl Worker {
                 }
             }
             Some(delivered) = self.deliveries.join_next() => self.note_delivery(delivered.map_err(broken)?),
-            () = tokio::time::sleep_until(until.into()) => {}
+            () = tokio::time::sleep_until(until) => {}
         }
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! Recording what happened: in batches, each one transaction with the lane.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Instant;
 
 use sundial_model::Timestamp;
-use sundial_runtime::clock;
 use sundial_store::{Commit, DueDeliveries, Lane, PayloadRange, StoreError, TransactionToken};
+use tokio::time::Instant;
 
 use super::delivering::batch_key;
 use super::{TRY_AGAIN_AFTER, Worker};
@@ -31,7 +30,7 @@ impl Worker {
     /// Records as much as fits.
     pub(super) async fn record(&mut self) -> Result<(), StoreError> {
         let batch = self.buffer.take();
-        let now = clock::now();
+        let now = self.context.clients.clock.now();
         let ended = batch.ended.iter().map(|(task, outcome)| (&task.payload.payload, outcome));
         let due = due_with(&self.context, ended, now);
         let commit = batch.commit(due.clone());
@@ -115,7 +114,7 @@ impl Worker {
     pub(super) async fn renew(&mut self) -> Result<(), StoreError> {
         let begun = Instant::now();
         let mut lane = self.lane.clone();
-        lane.lease_until = Some(self.lease.until(clock::now()));
+        lane.lease_until = Some(self.lease.until(self.context.clients.clock.now()));
         self.lane = self.context.clients.store.put_lane(self.context.run.id, &lane).await?;
         self.lease.renewed(begun);
         Ok(())

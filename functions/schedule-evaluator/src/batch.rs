@@ -1,0 +1,131 @@
+//! Items that are due at the same time: read together, worked on side by side, and what they need
+//! workers for handed over in full calls. So ten thousand jobs of the same second cost little more
+//! than the transactions that record them.
+
+use std::sync::Arc;
+
+use sundial_model::Timestamp;
+use sundial_model::event::WorkReady;
+use sundial_runtime::Clients;
+use sundial_runtime::bus::EVENTS_PER_CALL_MAX;
+use sundial_store::{DueJob, StoreError, Wake};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::{TRY_AGAIN_AFTER, job, lane};
+
+/// So many items are a batch: one BatchGetItem reads as many.
+pub(crate) const ITEMS_MAX: usize = 100;
+/// So many batches are under way at once.
+pub(crate) const BATCHES_MAX: usize = 4;
+/// So many items are worked on at once.
+pub const WRITERS_MAX: usize = 64;
+
+/// What came of an item.
+#[derive(Default)]
+pub(crate) struct Attended {
+    /// When it must be looked at again.
+    pub(crate) again_at: Option<Timestamp>,
+    /// What it needs workers for.
+    pub(crate) work: Vec<WorkReady>,
+}
+
+/// Works on some items. Answers with when each must be looked at again.
+pub(crate) async fn attend(
+    clients: Clients,
+    due: Vec<Wake>,
+    writers: Arc<Semaphore>,
+) -> Vec<(Wake, Option<Timestamp>)> {
+    let mut items = read(&clients, due).await;
+    let mut under_way = JoinSet::new();
+    let (mut attended, mut work) = (Vec::new(), Vec::new());
+    let mut hand_overs = JoinSet::new();
+    loop {
+        // One item at a time waits for its turn, so that a batch never holds all of them.
+        tokio::select! {
+            biased;
+            Some(result) = under_way.join_next() => {
+                let Ok((wake, result)) = result else { continue };
+                let Attended { again_at, work: more } = settle(&clients, &wake, result);
+                attended.push((wake, again_at));
+                work.extend(more);
+                while work.len() >= EVENTS_PER_CALL_MAX {
+                    let (full, bus) = (work.drain(..EVENTS_PER_CALL_MAX).collect(), clients.bus.clone());
+                    hand_overs.spawn(async move { bus.hand_over(full).await });
+                }
+            }
+            Ok(turn) = Arc::clone(&writers).acquire_owned(), if !items.is_empty() => {
+                let Some(item) = items.pop() else { continue };
+                let clients = clients.clone();
+                under_way.spawn(async move {
+                    let result = item.attend(&clients).await;
+                    drop(turn);
+                    result
+                });
+            }
+            else => break,
+        }
+    }
+    clients.bus.hand_over(work).await;
+    while hand_overs.join_next().await.is_some() {}
+    attended
+}
+
+/// An item with what was read of it.
+enum Item {
+    Job(Wake, Box<DueJob>),
+    Other(Wake),
+    /// It could not be read.
+    Failed(Wake, StoreError),
+}
+
+impl Item {
+    async fn attend(self, clients: &Clients) -> (Wake, Result<Attended, StoreError>) {
+        match self {
+            Self::Job(wake, due) => (wake, job::attend(clients, *due).await),
+            Self::Other(wake) => {
+                let result = match &wake {
+                    Wake::Lane { run, lane } => lane::attend(clients, *run, *lane).await,
+                    Wake::Sweep { note } => {
+                        clients.store.sweep(*note, clients.clock.now()).await.map(|()| Attended::default())
+                    }
+                    // It is gone.
+                    Wake::Job { .. } => Ok(Attended::default()),
+                };
+                (wake, result)
+            }
+            Self::Failed(wake, error) => (wake, Err(error)),
+        }
+    }
+}
+
+/// Reads the jobs among the items at once. The items come out last first.
+async fn read(clients: &Clients, due: Vec<Wake>) -> Vec<Item> {
+    let ids = due.iter().filter_map(|wake| match wake {
+        Wake::Job { project, id } => Some((*project, id.clone())),
+        Wake::Lane { .. } | Wake::Sweep { .. } => None,
+    });
+    let mut jobs = clients.store.due_jobs(ids.collect()).await;
+    let item = |wake: Wake| match (&wake, &mut jobs) {
+        (Wake::Job { project, id }, Ok(jobs)) => match jobs.remove(&(*project, id.clone())) {
+            Some(due) => Item::Job(wake, Box::new(due)),
+            None => Item::Other(wake),
+        },
+        (Wake::Job { .. }, Err(error)) => {
+            let error = StoreError::Unavailable(error.to_string());
+            Item::Failed(wake, error)
+        }
+        (Wake::Lane { .. } | Wake::Sweep { .. }, _) => Item::Other(wake),
+    };
+    due.into_iter().rev().map(item).collect()
+}
+
+/// What a failure comes to: another try soon, or one at the next tick where soon would not help.
+fn settle(clients: &Clients, wake: &Wake, result: Result<Attended, StoreError>) -> Attended {
+    result.unwrap_or_else(|error| {
+        tracing::warn!(?wake, %error, "an item that is due could not be worked on");
+        let is_passing = matches!(error, StoreError::Unavailable(_) | StoreError::Conflict);
+        let again_at = is_passing.then(|| clients.clock.now() + TRY_AGAIN_AFTER);
+        Attended { again_at, ..Attended::default() }
+    })
+}

@@ -1,0 +1,58 @@
+//! Clients over a cloud that runs in this process or another: all that differs from AWS is where.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use sundial_runtime::clients::{http_client, timeouts};
+use sundial_runtime::{Clients, Settings};
+use sundial_store::RETENTION_DEFAULT;
+
+use crate::DevError;
+use crate::data_folder::DevDescription;
+
+/// The clients of the functions, and those below them.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// As the functions have them.
+    pub clients: Clients,
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// S3.
+    pub s3: aws_sdk_s3::Client,
+}
+
+impl Connection {
+    /// Clients over what `description` describes, whose workers have leases of this length.
+    ///
+    /// # Errors
+    /// When the TLS configuration of this machine cannot be read.
+    pub fn open(description: &DevDescription, lease: Duration) -> Result<Self, DevError> {
+        let settings = Settings {
+            table: description.table_name.clone(),
+            bus: description.bus_name.clone(),
+            results_bucket: description.results_bucket.clone(),
+            retention: RETENTION_DEFAULT,
+            lease,
+            allowed_cidrs: ["127.0.0.0/8", "::1/128"].iter().filter_map(|range| range.parse().ok()).collect(),
+        };
+        let credentials =
+            Credentials::new(&description.access_key_id, &description.secret_access_key, None, None, "dev.json");
+        let at = |url: &str| {
+            SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new(description.region.clone()))
+                .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+                .http_client(http_client())
+                .timeout_config(timeouts())
+                .endpoint_url(url)
+                .build()
+        };
+        let s3 = aws_sdk_s3::config::Builder::from(&at(&description.s3_url)).force_path_style(true).build();
+        let s3 = aws_sdk_s3::Client::from_conf(s3);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&at(&description.dynamodb_url));
+        let eventbridge = aws_sdk_eventbridge::Client::new(&at(&description.events_url));
+        let clients = Clients::assemble(settings, dynamodb.clone(), s3.clone(), eventbridge);
+        Ok(Self { clients: clients.map_err(|error| DevError(error.to_string()))?, dynamodb, s3 })
+    }
+}
