@@ -4,12 +4,16 @@
 mod harness;
 
 mod bad_input;
+mod catch_up;
 mod control;
 mod deliveries;
 mod events;
 mod job_runs;
 mod jobs;
 mod large;
+mod overlap;
 mod restart;
 mod schedules;
+mod simulation;
+mod table_contract;
 mod tenancy;

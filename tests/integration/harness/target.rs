@@ -1,10 +1,11 @@
 //! A server that is a target, a webhook receiver, or both, and remembers what it was asked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{self, Path};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -35,19 +36,31 @@ type Behaviour = Arc<dyn Fn(&Call) -> Answer + Send + Sync>;
 /// The server.
 pub(crate) struct Target {
     pub(crate) url: String,
-    calls: Arc<Mutex<Vec<Call>>>,
+    state: Arc<State>,
+}
+
+struct State {
+    behaviour: Behaviour,
+    calls: Mutex<Vec<Call>>,
+    /// Calls that have come in and were not answered yet, and the most there were of them.
+    under_way: AtomicUsize,
+    most_under_way: AtomicUsize,
 }
 
 impl Target {
     /// Starts one that answers as `behaviour` says.
     pub(crate) async fn start(behaviour: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Self {
-        let calls = Arc::<Mutex<Vec<Call>>>::default();
-        let state: (Arc<Mutex<Vec<Call>>>, Behaviour) = (Arc::clone(&calls), Arc::new(behaviour));
-        let app = Router::new().route("/{*api}", post(receive)).with_state(state);
+        let state = Arc::new(State {
+            behaviour: Arc::new(behaviour),
+            calls: Mutex::default(),
+            under_way: AtomicUsize::new(0),
+            most_under_way: AtomicUsize::new(0),
+        });
+        let app = Router::new().route("/{*api}", post(receive)).with_state(Arc::clone(&state));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { url, calls }
+        Self { url, state }
     }
 
     /// Starts one that gives back the parameters.
@@ -57,25 +70,34 @@ impl Target {
 
     /// What it was asked so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
+        self.state.calls.lock().unwrap().clone()
+    }
+
+    /// How many calls it was asked at once, at most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.state.most_under_way.load(Ordering::SeqCst)
     }
 }
 
 async fn receive(
-    State((calls, behaviour)): State<(Arc<Mutex<Vec<Call>>>, Behaviour)>,
+    extract::State(state): extract::State<Arc<State>>,
     Path(api): Path<String>,
     headers: HeaderMap,
     text: String,
 ) -> Response {
     let body = serde_json::from_str(&text).unwrap_or_default();
     let call = Call { api, headers, text, body };
-    calls.lock().unwrap().push(call.clone());
-    match behaviour(&call) {
-        Answer::Result(result) => axum::Json(json!({ "result": result })).into_response(),
+    state.calls.lock().unwrap().push(call.clone());
+    let under_way = state.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+    state.most_under_way.fetch_max(under_way, Ordering::SeqCst);
+    let answer = (state.behaviour)(&call);
+    if let Answer::Slow(wait, _) = &answer {
+        tokio::time::sleep(*wait).await;
+    }
+    // Before the caller can know of its answer, and make the next call.
+    state.under_way.fetch_sub(1, Ordering::SeqCst);
+    match answer {
+        Answer::Result(result) | Answer::Slow(_, result) => axum::Json(json!({ "result": result })).into_response(),
         Answer::Status(status, body) => (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response(),
-        Answer::Slow(wait, result) => {
-            tokio::time::sleep(wait).await;
-            axum::Json(json!({ "result": result })).into_response()
-        }
     }
 }

@@ -1,0 +1,103 @@
+//! Simulated histories: many over the model of the table, some over the embedded DynamoDB.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::StreamExt as _;
+use sundial_simulation::{Statistics, Violation, run_on, run_on_model};
+use sundial_store::keys::Key;
+use sundial_store::{Answer, Backend, DynamoDb, Item, NewItem, Range, TransactionToken, WakeQuery, Write};
+use tokio::runtime::Handle;
+
+use crate::harness::Cloud;
+
+const SEEDS_ON_MODEL: u64 = 2_000;
+const SEEDS_ON_DYNAMODB: u64 = 50;
+/// So many of these go on side by side.
+const AT_ONCE: usize = 4;
+
+#[test]
+fn nothing_is_lost_or_doubled_in_two_thousand_histories() {
+    let next = AtomicU64::new(0);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let seed @ 0..SEEDS_ON_MODEL = next.fetch_add(1, Ordering::Relaxed) {
+                    if let Err(violation) = run_on_model(seed) {
+                        panic!("{violation}");
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_in_fifty_over_the_embedded_dynamodb() {
+    let cloud = Cloud::start_storage_only().await;
+    let histories = (0..SEEDS_ON_DYNAMODB).map(|seed| history_on_dynamodb(&cloud, seed));
+    let mut results = futures::stream::iter(histories).buffer_unordered(AT_ONCE);
+    while let Some(result) = results.next().await {
+        if let Err(violation) = result {
+            panic!("{violation}");
+        }
+    }
+}
+
+/// Each history has a table of its own.
+async fn history_on_dynamodb(cloud: &Cloud, seed: u64) -> Result<Statistics, Box<Violation>> {
+    let dynamodb = DynamoDb::new(cloud.dev.dynamodb().clone(), format!("history-{seed}"));
+    dynamodb.create_if_missing().await.unwrap();
+    let backend = Arc::new(InRealTime { dynamodb, runtime: Handle::current() });
+    tokio::task::spawn_blocking(move || run_on(seed, backend)).await.unwrap()
+}
+
+/// Calls DynamoDB from a runtime whose time is virtual: a blocking task keeps that time from going
+/// on while it waits.
+struct InRealTime {
+    dynamodb: DynamoDb,
+    runtime: Handle,
+}
+
+impl fmt::Debug for InRealTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.dynamodb.fmt(formatter)
+    }
+}
+
+impl InRealTime {
+    fn call<T: Send + 'static>(
+        &self,
+        act: impl AsyncFnOnce(&DynamoDb) -> Result<T, sundial_store::StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let (dynamodb, runtime) = (self.dynamodb.clone(), self.runtime.clone());
+        let called = tokio::task::spawn_blocking(move || runtime.block_on(act(&dynamodb)));
+        Box::pin(async move { called.await.unwrap() })
+    }
+}
+
+impl Backend for InRealTime {
+    fn get(&self, key: Key) -> Answer<'_, Option<Item>> {
+        self.call(async |table| table.get(key).await)
+    }
+    fn get_many(&self, keys: Vec<Key>, keys_only: bool) -> Answer<'_, Vec<Item>> {
+        self.call(async move |table| table.get_many(keys, keys_only).await)
+    }
+    fn query(&self, range: Range, limit: Option<usize>) -> Answer<'_, Vec<Item>> {
+        self.call(async move |table| table.query(range, limit).await)
+    }
+    fn query_wake(&self, query: WakeQuery) -> Answer<'_, Vec<Item>> {
+        self.call(async move |table| table.query_wake(query).await)
+    }
+    fn transact(&self, writes: Vec<Write>, token: TransactionToken) -> Answer<'_, ()> {
+        self.call(async move |table| table.transact(writes, token).await)
+    }
+    fn put_unseen(&self, items: Vec<NewItem>) -> Answer<'_, ()> {
+        self.call(async move |table| table.put_unseen(items).await)
+    }
+    fn delete_unseen(&self, keys: Vec<Key>) -> Answer<'_, ()> {
+        self.call(async move |table| table.delete_unseen(keys).await)
+    }
+}

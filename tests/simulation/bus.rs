@@ -1,0 +1,53 @@
+//! The bus: events arrive late, twice, or never, and invoke functions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use sundial_model::event::Event;
+use sundial_runtime::bus::{BusError, EventSink};
+
+use crate::world::World;
+
+/// The bus as one invocation sees it.
+pub(crate) struct SimulatedBus(pub(crate) Arc<World>);
+
+impl fmt::Debug for SimulatedBus {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SimulatedBus")
+    }
+}
+
+impl EventSink for SimulatedBus {
+    fn put_events<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), BusError>> {
+        for event in events {
+            let copies = self.0.draw(|chance, is_troubled| match chance.below(20) {
+                0 if is_troubled => 0,
+                1 if is_troubled => 2,
+                _ => 1,
+            });
+            for _ in 0..copies {
+                self.deliver(event.clone());
+            }
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl SimulatedBus {
+    fn deliver(&self, event: Event) {
+        let world = Arc::clone(&self.0);
+        let late = world.draw(|chance, is_troubled| {
+            let longest = if is_troubled && chance.one_in(10) { 5_000 } else { 200 };
+            Duration::from_millis(chance.below(longest))
+        });
+        tokio::spawn(async move {
+            tokio::time::sleep(late).await;
+            match event {
+                Event::WorkReady(work) => world.invoke_executor(work).await,
+                Event::ScheduleChanged => world.invoke_evaluator(Event::SCHEDULE_CHANGED).await,
+            }
+        });
+    }
+}

@@ -1,0 +1,191 @@
+//! The invariants of schedules, checked after each transaction on what it wrote.
+
+mod history;
+mod job_book;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use sundial_model::job_run::JobRunStatus;
+use sundial_model::{JobRunId, JobUuid, Timestamp};
+use sundial_store::inspection::{Change, change};
+use sundial_store::keys::Key;
+use sundial_store::{StoredJobRun, TransactionToken, Write, keys};
+
+use crate::Statistics;
+use job_book::JobBook;
+
+/// Whose transaction it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Api,
+    Evaluator,
+    Executor,
+}
+
+/// So many of the last changes are told with a violation.
+const TRACE_LENGTH: usize = 60;
+
+/// What is known of all jobs and runs.
+#[derive(Default)]
+pub(crate) struct Checker {
+    books: BTreeMap<JobUuid, JobBook>,
+    uuids: HashMap<Key, JobUuid>,
+    runs: HashMap<JobRunId, StoredJobRun>,
+    tokens: HashSet<TransactionToken>,
+    trace: VecDeque<String>,
+    violation: Option<String>,
+    statistics: Statistics,
+    /// Since when there are no faults any more.
+    recovered_at: Option<Timestamp>,
+}
+
+/// What a transaction did to one job.
+#[derive(Default)]
+pub(crate) struct JobChanges {
+    pub(crate) job: Option<Box<sundial_store::StoredJob>>,
+    pub(crate) is_deleted: bool,
+    pub(crate) new_runs: Vec<StoredJobRun>,
+    pub(crate) changed_runs: Vec<StoredJobRun>,
+    pub(crate) with_lanes: HashSet<JobRunId>,
+    pub(crate) waits: Vec<(String, JobRunId)>,
+    pub(crate) waits_no_more: Vec<String>,
+}
+
+impl Checker {
+    /// Checks a transaction that was just written at the true time `now`.
+    pub(crate) fn committed(&mut self, role: Role, now: Timestamp, writes: &[Write], token: &TransactionToken) {
+        if self.violation.is_some() || !self.tokens.insert(token.clone()) {
+            return;
+        }
+        self.statistics.transactions += 1;
+        let changes = self.by_job(writes);
+        for (uuid, changes) in changes {
+            self.note(role, now, uuid, &changes);
+            self.statistics.runs += changes.new_runs.len() as u64;
+            let lanes_before = |run: &StoredJobRun| self.runs.get(&run.id).cloned();
+            let before: Vec<_> = changes.changed_runs.iter().filter_map(lanes_before).collect();
+            let book = self.books.entry(uuid).or_default();
+            let grace = self.recovered_at.map(|at| at + RECOVERY_TIME);
+            let is_healthy = grace.is_some_and(|grace| now > grace);
+            if let Err(violation) = book.apply(role, now, is_healthy, &before, &changes) {
+                self.violation = Some(format!("{violation} (job {uuid}, transaction of {role:?} at {now})"));
+                return;
+            }
+            for run in changes.new_runs.into_iter().chain(changes.changed_runs) {
+                self.runs.insert(run.id, run);
+            }
+        }
+    }
+
+    fn by_job(&mut self, writes: &[Write]) -> BTreeMap<JobUuid, JobChanges> {
+        let mut by_job: BTreeMap<JobUuid, JobChanges> = BTreeMap::new();
+        let mut lanes = Vec::new();
+        for change in writes.iter().filter_map(change) {
+            match change {
+                Change::Job(job) => {
+                    let uuid = job.uuid;
+                    self.uuids.insert(keys::job(job.project_id, &job.id), uuid);
+                    by_job.entry(uuid).or_default().job = Some(job);
+                }
+                Change::NoJob(key) => {
+                    if let Some(uuid) = self.uuids.remove(&key) {
+                        by_job.entry(uuid).or_default().is_deleted = true;
+                    }
+                }
+                Change::Run(run, true) => by_job.entry(run.job_uuid).or_default().new_runs.push(*run),
+                Change::Run(run, false) => by_job.entry(run.job_uuid).or_default().changed_runs.push(*run),
+                Change::NewLane(run) => lanes.push(run),
+                Change::Waits(job, run, place) => by_job.entry(job).or_default().waits.push((place, run)),
+                Change::WaitsNoMore(job, _, place) => by_job.entry(job).or_default().waits_no_more.push(place),
+            }
+        }
+        for run in lanes {
+            let known = self.runs.get(&run).map(|run| run.job_uuid);
+            let new = by_job.iter().find(|(_, changes)| changes.new_runs.iter().any(|new| new.id == run));
+            if let Some(uuid) = known.or_else(|| new.map(|(uuid, _)| *uuid)) {
+                by_job.entry(uuid).or_default().with_lanes.insert(run);
+            }
+        }
+        by_job
+    }
+
+    fn note(&mut self, role: Role, now: Timestamp, uuid: JobUuid, changes: &JobChanges) {
+        let mut line = format!("{now} {role:?} job {}:", &uuid.to_string()[24..]);
+        if let Some(job) = &changes.job {
+            let next = job.next.map(|next| next.nominal);
+            line += &format!(
+                " {:?} next {next:?} last {:?} active {} waiting {}",
+                job.state.status,
+                job.last_nominal,
+                job.active_runs.len(),
+                job.waiting_runs
+            );
+        }
+        if changes.is_deleted {
+            line += " deleted";
+        }
+        for run in changes.new_runs.iter().chain(&changes.changed_runs) {
+            let time = run.scheduled_time.map_or_else(|| "manual".to_owned(), |time| time.to_string());
+            let reason = run.reason.as_ref().map(|reason| format!(" {:?}", reason.reason_type)).unwrap_or_default();
+            let place = if changes.with_lanes.contains(&run.id) { " (started)" } else { "" };
+            line += &format!("; run {time} {:?}{reason}{place}", run.status);
+        }
+        self.trace.push_back(line);
+        if self.trace.len() > TRACE_LENGTH {
+            self.trace.pop_front();
+        }
+    }
+
+    /// The first violation.
+    pub(crate) fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
+    }
+
+    pub(crate) fn trace(&self) -> Vec<String> {
+        self.trace.iter().cloned().collect()
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// There are no faults from `now` on.
+    pub(crate) fn recover(&mut self, now: Timestamp) {
+        self.recovered_at = Some(now);
+    }
+
+    /// What has not come to rest, in words: a run that should have ended, a job that is overdue.
+    pub(crate) fn unrest(&self, now: Timestamp) -> Option<String> {
+        let recovered_at = self.recovered_at?;
+        if now < recovered_at + RECOVERY_TIME {
+            return Some("too early to say".to_owned());
+        }
+        let old = now - RUN_TIME;
+        let lingering = self.runs.values().find(|run| {
+            let is_gone = self.books.get(&run.job_uuid).is_none_or(JobBook::is_deleted);
+            !run.status.is_terminal() && (run.created_at < old || is_gone)
+        });
+        if let Some(run) = lingering {
+            return Some(format!("job run {} of {:?} is {:?}", run.id, run.scheduled_time, run.status));
+        }
+        self.books.values().find_map(|book| book.unrest(now))
+    }
+}
+
+/// An evaluator of after the last fault is there after this long: the timer, its delays, and leases
+/// of those that died last.
+const RECOVERY_TIME: Duration = Duration::from_secs(150);
+/// In a healthy world a run is done after this long.
+const RUN_TIME: Duration = Duration::from_secs(30);
+
+/// Whether a run's status may change like this.
+fn may_follow(before: JobRunStatus, after: JobRunStatus) -> bool {
+    use JobRunStatus::{Canceled, Completed, Failed, Paused, Pausing, Pending, Running, Terminated};
+    match before {
+        Pending => !matches!(after, Failed | Completed),
+        Running => !matches!(after, Pending | Canceled),
+        Pausing | Paused => !matches!(after, Completed | Failed) || before == Pausing,
+        Completed | Failed | Terminated | Canceled => after == before,
+    }
+}

@@ -1,0 +1,129 @@
+//! A simulated world in virtual time: the real job API, evaluator and executor over a table that
+//! can be slow, refuse, or keep an answer to itself; with a lagging index, a bus that loses and
+//! doubles events, clocks that differ, a timer that is late or silent for hours, users who change
+//! their minds, and processes that die between any two steps. After each transaction the
+//! invariants are checked; at the end the world is healthy again, and everything must come to rest.
+//!
+//! One seed is one history. `simulate` runs many of them.
+
+mod bus;
+mod chance;
+mod checker;
+mod faulty_table;
+mod outside;
+mod timer;
+mod user;
+mod world;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sundial_store::Backend;
+use sundial_store::table::model::ModelTable;
+
+use chance::Chance;
+use world::World;
+
+/// What happened in a history without a violation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Statistics {
+    /// Transactions that were checked.
+    pub transactions: u64,
+    /// Job runs that were recorded.
+    pub runs: u64,
+    /// Invocations that died.
+    pub crashes: u64,
+}
+
+impl std::ops::AddAssign for Statistics {
+    fn add_assign(&mut self, other: Self) {
+        self.transactions += other.transactions;
+        self.runs += other.runs;
+        self.crashes += other.crashes;
+    }
+}
+
+/// An invariant did not hold.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// The history.
+    pub seed: u64,
+    /// Which invariant, and how.
+    pub what: String,
+    /// What was written last before.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(formatter, "  {line}")?;
+        }
+        write!(formatter, "seed {}: {}", self.seed, self.what)
+    }
+}
+
+/// Runs one history over the model of the table.
+///
+/// # Errors
+/// The first violation of an invariant.
+pub fn run_on_model(seed: u64) -> Result<Statistics, Box<Violation>> {
+    let mut chance = Chance::new(seed ^ 0x1a9);
+    let is_behind = chance.one_in(2);
+    let lag = move || {
+        let longest = if is_behind && chance.one_in(20) { 8_000 } else { 300 };
+        Duration::from_millis(chance.below(longest))
+    };
+    in_virtual_time(run(seed, Arc::new(ModelTable::new(Box::new(lag))), TROUBLE_TIME))
+}
+
+/// Runs one history over a table in DynamoDB, through `backend`. What it awaits must keep virtual
+/// time from going on, as a blocking task of the async runtime does. Such a history is short.
+///
+/// # Errors
+/// The first violation of an invariant.
+pub fn run_on(seed: u64, backend: Arc<dyn Backend>) -> Result<Statistics, Box<Violation>> {
+    in_virtual_time(run(seed, backend, TROUBLE_TIME / 3))
+}
+
+fn in_virtual_time<T>(history: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    #[expect(clippy::expect_used, reason = "a simulation without a runtime has nothing to say")]
+    runtime.expect("a runtime").block_on(history)
+}
+
+/// Faults last this long, and as long as an outage.
+const TROUBLE_TIME: Duration = Duration::from_secs(4 * 60);
+/// And after this much longer everything must have come to rest.
+const REST_TIME: Duration = Duration::from_secs(60 * 60);
+
+async fn run(seed: u64, table: Arc<dyn Backend>, trouble: Duration) -> Result<Statistics, Box<Violation>> {
+    fastrand::seed(seed);
+    let world = World::new(seed, table, trouble);
+    world.prepare().await;
+    timer::start(&world);
+    let user = user::start(&world);
+    let is_troubled = tokio::time::sleep(trouble + world.outage());
+    tokio::pin!(is_troubled);
+    loop {
+        tokio::select! {
+            () = &mut is_troubled => break,
+            () = tokio::time::sleep(Duration::from_secs(5)) => world.verdict()?,
+        }
+    }
+    world.end_trouble();
+    // What it has begun is done, or dead, before everything is resumed.
+    let _ = user.await;
+    user::resume_all(&world).await;
+    let mut rested = Duration::ZERO;
+    while let Some(unrest) = world.unrest() {
+        if rested >= REST_TIME {
+            return Err(world.violation(format!("after {REST_TIME:?} without faults: {unrest}")));
+        }
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        rested += Duration::from_secs(15);
+        world.verdict()?;
+    }
+    Ok(world.statistics())
+}

@@ -1,0 +1,61 @@
+//! `simulate --seeds N [--from S]`: runs so many histories, on all cores, and tells the first
+//! violation.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use clap::Parser;
+use sundial_simulation::{Statistics, run_on_model};
+
+/// Runs simulated histories of schedules, evaluators and executors.
+#[derive(Parser)]
+struct Arguments {
+    /// How many.
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+fn main() -> ExitCode {
+    let Arguments { seeds, from } = Arguments::parse();
+    let (next, total, failed) = (AtomicU64::new(from), Mutex::new(Statistics::default()), AtomicU64::new(0));
+    let begun = Instant::now();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while failed.load(Ordering::Relaxed) == 0 {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= from + seeds {
+                        return;
+                    }
+                    match run_on_model(seed) {
+                        Ok(statistics) => {
+                            let mut total = total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                            *total += statistics;
+                        }
+                        Err(violation) => {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            eprintln!("{violation}");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let total = *total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    println!(
+        "{seeds} histories from seed {from}: {} transactions checked, {} job runs, {} deaths, {:.1} s, violations: {}",
+        total.transactions,
+        total.runs,
+        total.crashes,
+        begun.elapsed().as_secs_f64(),
+        failed.load(Ordering::Relaxed)
+    );
+    if failed.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

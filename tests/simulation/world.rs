@@ -1,0 +1,258 @@
+//! What all parts of a history share, and how functions are invoked in it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::{Value, json};
+use sundial_model::event::{Event, WorkReady};
+use sundial_model::{Timestamp, WorkspaceId};
+use sundial_outbound::{OutboundClient, ResultsBucket};
+use sundial_runtime::{Clients, Clock, EventBus, Settings};
+use sundial_store::{Backend, Store, StoreError, Table, TransactionToken, Write};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+
+use crate::bus::SimulatedBus;
+use crate::chance::Chance;
+use crate::checker::{Checker, Role};
+use crate::faulty_table::FaultyTable;
+use crate::outside::Outside;
+use crate::{Statistics, Violation};
+
+/// As in `template.yaml`.
+const EVALUATOR_TIMEOUT: Duration = Duration::from_secs(180);
+const EXECUTOR_TIMEOUT: Duration = Duration::from_secs(900);
+const EVALUATORS_MAX: usize = 3;
+const EVENT_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Histories begin around these: an ordinary day, both shifts of the clocks of a time zone, a leap
+/// day, the turn of a year.
+const BEGINNINGS: [&str; 5] = [
+    "2026-05-13T11:56:30Z",
+    "2026-03-29T00:57:00Z",
+    "2026-10-25T00:57:00Z",
+    "2028-02-28T23:57:00Z",
+    "2026-12-31T23:57:00Z",
+];
+
+/// Clocks differ by up to this much from the true time.
+pub(crate) const SKEW_MAX: Duration = Duration::from_millis(400);
+
+/// A history's world.
+pub(crate) struct World {
+    seed: u64,
+    pub(crate) table: Arc<dyn Backend>,
+    chance: Mutex<Chance>,
+    begun: Instant,
+    begun_at: Timestamp,
+    is_troubled: AtomicBool,
+    /// From when until when nothing of ours is invoked, since the beginning.
+    outage: Option<(Duration, Duration)>,
+    /// Transactions come one after the other, each with its check.
+    order: tokio::sync::Mutex<()>,
+    checker: Mutex<Checker>,
+    evaluators: Semaphore,
+    crashes: AtomicU64,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) api_key: Mutex<String>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, table: Arc<dyn Backend>, trouble: Duration) -> Arc<Self> {
+        let mut chance = Chance::new(seed);
+        let begun_at: Timestamp = chance.pick(&BEGINNINGS).parse().unwrap_or(Timestamp::EPOCH);
+        let longest = if chance.one_in(3) { Duration::from_secs(3 * 3600) } else { Duration::from_secs(600) };
+        let outage = chance.one_in(3).then(|| {
+            let from = chance.between(trouble / 4, trouble);
+            (from, from + chance.between(Duration::from_secs(60), longest))
+        });
+        Arc::new(Self {
+            seed,
+            table,
+            begun: Instant::now(),
+            begun_at: begun_at + chance.between(Duration::ZERO, Duration::from_secs(90)),
+            chance: Mutex::new(chance),
+            is_troubled: AtomicBool::new(true),
+            outage,
+            order: tokio::sync::Mutex::new(()),
+            checker: Mutex::new(Checker::default()),
+            evaluators: Semaphore::new(EVALUATORS_MAX),
+            crashes: AtomicU64::new(0),
+            workspace: WorkspaceId::new(),
+            api_key: Mutex::new(String::new()),
+        })
+    }
+
+    /// Makes the workspace.
+    pub(crate) async fn prepare(&self) {
+        let store = Store::new(Table::over(Arc::clone(&self.table)), Duration::from_secs(90 * 86_400));
+        let created = store.create_api_key(self.workspace, self.now()).await;
+        #[expect(clippy::expect_used, reason = "a history without a workspace has nothing to say")]
+        let created = created.expect("an API key");
+        *self.api_key.lock().unwrap_or_else(PoisonError::into_inner) = created.api_key;
+    }
+
+    /// The true time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.begun_at + self.begun.elapsed()
+    }
+
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.is_troubled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn end_trouble(&self) {
+        self.is_troubled.store(false, Ordering::Relaxed);
+        self.checker().recover(self.now());
+    }
+
+    /// How long the outage lasts.
+    pub(crate) fn outage(&self) -> Duration {
+        self.outage.map_or(Duration::ZERO, |(from, until)| until - from)
+    }
+
+    pub(crate) fn is_out(&self) -> bool {
+        self.outage.is_some_and(|(from, until)| (from..until).contains(&self.begun.elapsed()))
+    }
+
+    /// Throws the world's dice.
+    pub(crate) fn draw<T>(&self, throw: impl FnOnce(&mut Chance, bool) -> T) -> T {
+        throw(&mut self.chance.lock().unwrap_or_else(PoisonError::into_inner), self.is_troubled())
+    }
+
+    fn checker(&self) -> MutexGuard<'_, Checker> {
+        self.checker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a transaction and checks what it did.
+    pub(crate) async fn transact(
+        &self,
+        role: Role,
+        writes: Vec<Write>,
+        token: TransactionToken,
+    ) -> Result<(), StoreError> {
+        let _order = self.order.lock().await;
+        self.table.transact(writes.clone(), token.clone()).await?;
+        self.checker().committed(role, self.now(), &writes, &token);
+        Ok(())
+    }
+
+    /// The first violation, if there was one.
+    pub(crate) fn verdict(&self) -> Result<(), Box<Violation>> {
+        let violation = self.checker().violation().map(str::to_owned);
+        violation.map_or(Ok(()), |what| Err(self.violation(what)))
+    }
+
+    pub(crate) fn violation(&self, what: String) -> Box<Violation> {
+        Box::new(Violation { seed: self.seed, what, trace: self.checker().trace() })
+    }
+
+    /// What has not come to rest.
+    pub(crate) fn unrest(&self) -> Option<String> {
+        self.checker().unrest(self.now())
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let crashes = self.crashes.load(Ordering::Relaxed);
+        Statistics { crashes, ..self.checker().statistics() }
+    }
+
+    /// Runs something of ours that may die, with clients of its own.
+    pub(crate) async fn invoke<T>(
+        self: &Arc<Self>,
+        role: Role,
+        timeout: Duration,
+        act: impl AsyncFnOnce(Clients) -> T,
+    ) -> Option<T> {
+        let death = Arc::new(Notify::new());
+        let clients = self.clients(role, Arc::clone(&death));
+        tokio::select! {
+            biased;
+            () = death.notified() => {
+                self.crashes.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+            done = act(clients) => Some(done),
+            () = tokio::time::sleep(timeout) => None,
+        }
+    }
+
+    fn clients(self: &Arc<Self>, role: Role, death: Arc<Notify>) -> Clients {
+        let (chance, skew) = self.draw(|chance, _| (chance.fork(), chance.between(Duration::ZERO, SKEW_MAX * 2)));
+        let table = FaultyTable { world: Arc::clone(self), role, chance: Mutex::new(chance), death };
+        Clients {
+            clock: Clock::simulated(self.begun, self.begun_at + skew - SKEW_MAX),
+            store: Store::new(Table::over(Arc::new(table)), SETTINGS.retention),
+            bus: EventBus::to(Arc::new(SimulatedBus(Arc::clone(self)))),
+            outbound: OutboundClient::over(Arc::new(Outside(Arc::clone(self)))),
+            results: ResultsBucket::new(S3.clone(), "results"),
+            settings: SETTINGS.clone(),
+        }
+    }
+
+    /// The job API as one invocation of it.
+    pub(crate) fn api(clients: Clients) -> Router {
+        sundial_job_api::router::router(clients)
+    }
+
+    pub(crate) async fn invoke_evaluator(self: &Arc<Self>, detail_type: &str) {
+        let turn = tokio::time::timeout(EVENT_AGE_MAX, self.evaluators.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return };
+        if self.is_out() {
+            return;
+        }
+        let event = self.event(detail_type, &json!({}));
+        self.invoke(Role::Evaluator, EVALUATOR_TIMEOUT, async |clients| {
+            let context = deadline(&clients, EVALUATOR_TIMEOUT);
+            let Ok(event) = serde_json::from_value(event) else { return };
+            // A failed invocation is what the next tick is for.
+            let _ = sundial_schedule_evaluator::handle(&clients, LambdaEvent::new(event, context)).await;
+        })
+        .await;
+    }
+
+    pub(crate) async fn invoke_executor(self: &Arc<Self>, work: WorkReady) {
+        if self.is_out() {
+            return;
+        }
+        let event = self.event(Event::WORK_READY, &Event::WorkReady(work).detail());
+        self.invoke(Role::Executor, EXECUTOR_TIMEOUT, async |clients| {
+            let context = deadline(&clients, EXECUTOR_TIMEOUT);
+            let Ok(event) = serde_json::from_value(event) else { return };
+            // A failed invocation is what wake times are for.
+            let _ = sundial_payload_executor::handle(&clients, LambdaEvent::new(event, context)).await;
+        })
+        .await;
+    }
+
+    fn event(&self, detail_type: &str, detail: &Value) -> Value {
+        json!({
+            "version": "0", "id": "0", "detail-type": detail_type, "source": "simulation", "account": "0",
+            "time": self.now(), "region": "none", "resources": [], "detail": detail
+        })
+    }
+}
+
+fn deadline(clients: &Clients, timeout: Duration) -> Context {
+    let mut context = Context::default();
+    context.deadline = u64::try_from((clients.clock.now() + timeout).milliseconds()).unwrap_or(0);
+    context
+}
+
+static SETTINGS: LazyLock<Settings> = LazyLock::new(|| Settings {
+    table: "simulated".to_owned(),
+    bus: "simulated".to_owned(),
+    results_bucket: "simulated".to_owned(),
+    retention: Duration::from_secs(90 * 86_400),
+    lease: Duration::from_secs(45),
+    allowed_cidrs: Vec::new(),
+});
+
+/// Never called: results in histories are small.
+static S3: LazyLock<aws_sdk_s3::Client> = LazyLock::new(|| {
+    let config = aws_sdk_s3::Config::builder().behavior_version(aws_sdk_s3::config::BehaviorVersion::latest());
+    aws_sdk_s3::Client::from_conf(config.build())
+});
