@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
 #![expect(clippy::print_stderr, reason = "and says on standard error what went wrong")]
 
+mod bench;
 mod demo;
 mod dev;
 mod schedule;
@@ -39,6 +40,9 @@ enum Command {
         #[arg(long)]
         storage_only: bool,
     },
+    /// Measure.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Look at schedules.
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
@@ -56,6 +60,10 @@ pub async fn main() -> ExitCode {
         Command::Dev { port, data_dir, storage_only } => {
             start_log(Level::INFO);
             dev::run(*port, data_dir.clone(), *storage_only).await
+        }
+        Command::Bench(command) => {
+            start_log(Level::ERROR);
+            bench::run(command).await
         }
         Command::Schedule(command) => schedule::run(command),
     };
