@@ -1,16 +1,17 @@
 //! Simulated histories: many over the model of the table, some over the embedded DynamoDB.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt as _;
+use sundial_devstack::{DevCloud, DevOptions, Mode};
 use sundial_simulation::{Statistics, Violation, run_on, run_on_model};
 use sundial_store::keys::Key;
 use sundial_store::{Answer, Backend, DynamoDb, Item, NewItem, Range, TransactionToken, WakeQuery, Write};
 use tokio::runtime::Handle;
-
-use crate::harness::Cloud;
 
 const SEEDS_ON_MODEL: u64 = 2_000;
 const SEEDS_ON_DYNAMODB: u64 = 50;
@@ -36,7 +37,14 @@ fn nothing_is_lost_or_doubled_in_two_thousand_histories() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nor_in_fifty_over_the_embedded_dynamodb() {
-    let cloud = Cloud::start_storage_only().await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = DevOptions {
+        port: 0,
+        data_folder: folder.path().to_owned(),
+        mode: Mode::StorageOnly,
+        lease: Duration::from_secs(45),
+    };
+    let cloud = DevCloud::start(options).await.unwrap();
     let histories = (0..SEEDS_ON_DYNAMODB).map(|seed| history_on_dynamodb(&cloud, seed));
     let mut results = futures::stream::iter(histories).buffer_unordered(AT_ONCE);
     while let Some(result) = results.next().await {
@@ -47,8 +55,8 @@ async fn nor_in_fifty_over_the_embedded_dynamodb() {
 }
 
 /// Each history has a table of its own.
-async fn history_on_dynamodb(cloud: &Cloud, seed: u64) -> Result<Statistics, Box<Violation>> {
-    let dynamodb = DynamoDb::new(cloud.dev.dynamodb().clone(), format!("history-{seed}"));
+async fn history_on_dynamodb(cloud: &DevCloud, seed: u64) -> Result<Statistics, Box<Violation>> {
+    let dynamodb = DynamoDb::new(cloud.dynamodb().clone(), format!("history-{seed}"));
     dynamodb.create_if_missing().await.unwrap();
     let backend = Arc::new(InRealTime { dynamodb, runtime: Handle::current() });
     tokio::task::spawn_blocking(move || run_on(seed, backend)).await.unwrap()
