@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use serde_json::{Value, json};
 use sundial_model::Timestamp;
 use tokio::task::JoinHandle;
@@ -168,6 +168,9 @@ impl User {
         let answer = world
             .invoke(Role::Api, API_TIMEOUT, async |clients| World::api(clients).oneshot(request).await.ok())
             .await??;
+        if answer.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            world.object(format!("{method} {path} was answered with {}", answer.status()));
+        }
         if !answer.status().is_success() {
             return None;
         }

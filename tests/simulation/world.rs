@@ -135,9 +135,18 @@ impl World {
         token: TransactionToken,
     ) -> Result<(), StoreError> {
         let _order = self.order.lock().await;
-        self.table.transact(writes.clone(), token.clone()).await?;
+        let written = self.table.transact(writes.clone(), token.clone()).await;
+        if let Err(StoreError::Refused(message) | StoreError::Corrupt(message)) = &written {
+            self.object(format!("a transaction of {role:?} is none that DynamoDB takes: {message}"));
+        }
+        written?;
         self.checker().committed(role, self.now(), &writes, &token);
         Ok(())
+    }
+
+    /// Something happened that must never happen.
+    pub(crate) fn object(&self, what: String) {
+        self.checker().object(what);
     }
 
     /// The first violation, if there was one.

@@ -1,14 +1,21 @@
 //! What one invocation still has to look at, and when.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use sundial_model::Timestamp;
 use sundial_store::Wake;
 
-/// Items with their wake times, up to a horizon. Whatever order it is asked in, it answers in the
-/// order of times, so that the most overdue is served first.
+/// A backup looks at an item this long after its time.
+const BACKUP_DELAY: Duration = Duration::from_secs(1);
+
+/// Items with the times at which they are looked at, up to a horizon, the most overdue first.
+///
+/// What comes late in the horizon is on the agenda of the tick after this one, too. Here it is looked
+/// at a moment later: as a rule it is done by then, and was paid for once.
 pub(crate) struct Agenda {
     horizon: Timestamp,
+    backup_from: Timestamp,
     order: BTreeSet<(Timestamp, Wake)>,
     times: BTreeMap<Wake, Timestamp>,
     under_way: BTreeSet<Wake>,
@@ -18,10 +25,11 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
-    /// An empty one.
-    pub(crate) fn new(horizon: Timestamp) -> Self {
+    /// An empty one, a mere backup for what wakes after `backup_from`.
+    pub(crate) fn new(backup_from: Timestamp, horizon: Timestamp) -> Self {
         Self {
             horizon,
+            backup_from,
             order: BTreeSet::new(),
             times: BTreeMap::new(),
             under_way: BTreeSet::new(),
@@ -33,9 +41,10 @@ impl Agenda {
     /// looking at the item tells.
     pub(crate) fn add(&mut self, wake: Wake, wake_at: Timestamp) {
         let is_old = self.done.get(&wake).is_some_and(|seen| *seen >= wake_at);
-        let is_later = self.times.get(&wake).is_some_and(|known| *known <= wake_at);
+        let look_at = self.look_at(wake_at);
+        let is_later = self.times.get(&wake).is_some_and(|known| *known <= look_at);
         if !is_old && !is_later && !self.under_way.contains(&wake) {
-            self.set(wake, wake_at);
+            self.set(wake, look_at);
         }
     }
 
@@ -43,11 +52,15 @@ impl Agenda {
     pub(crate) fn done(&mut self, wake: Wake, again_at: Option<Timestamp>, now: Timestamp) {
         self.under_way.remove(&wake);
         match again_at.filter(|again_at| *again_at <= self.horizon) {
-            Some(again_at) => self.set(wake, again_at),
+            Some(again_at) => self.set(wake, self.look_at(again_at)),
             None => {
                 self.done.insert(wake, now);
             }
         }
+    }
+
+    fn look_at(&self, wake_at: Timestamp) -> Timestamp {
+        if wake_at > self.backup_from { wake_at + BACKUP_DELAY } else { wake_at }
     }
 
     fn set(&mut self, wake: Wake, at: Timestamp) {
@@ -85,7 +98,7 @@ mod tests {
     fn items_come_out_when_they_are_due_and_in_order() {
         let at = Timestamp::from_seconds;
         let (one, two) = (Wake::Sweep { note: Uuid::new_v4() }, Wake::Sweep { note: Uuid::new_v4() });
-        let mut agenda = Agenda::new(at(100));
+        let mut agenda = Agenda::new(at(100), at(100));
         agenda.add(one.clone(), at(20));
         agenda.add(two.clone(), at(10));
         assert_eq!(agenda.take_due(at(9), 10), []);
@@ -103,5 +116,18 @@ mod tests {
         assert_eq!(agenda.take_due(at(49), 10), std::slice::from_ref(&two), "it may have become due earlier");
         agenda.done(two, Some(at(101)), at(49));
         assert_eq!(agenda.take_due(at(200), 10), [], "beyond the horizon is another invocation's");
+    }
+
+    #[test]
+    fn a_backup_looks_a_moment_later() {
+        let at = Timestamp::from_seconds;
+        let (one, two) = (Wake::Sweep { note: Uuid::new_v4() }, Wake::Sweep { note: Uuid::new_v4() });
+        let mut agenda = Agenda::new(at(75), at(130));
+        agenda.add(one.clone(), at(75));
+        agenda.add(two.clone(), at(76));
+        assert_eq!(agenda.take_due(at(76), 10), [one]);
+        agenda.add(two.clone(), at(76));
+        assert_eq!(agenda.next_at(), Some(at(77)), "however often the index says so");
+        assert_eq!(agenda.take_due(at(77), 10), [two]);
     }
 }

@@ -3,6 +3,7 @@
 //! than the transactions that record them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sundial_model::Timestamp;
 use sundial_model::event::WorkReady;
@@ -10,7 +11,9 @@ use sundial_runtime::Clients;
 use sundial_runtime::bus::EVENTS_PER_CALL_MAX;
 use sundial_store::{DueJob, StoreError, Wake};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::{TRY_AGAIN_AFTER, job, lane};
 
@@ -21,6 +24,9 @@ pub(crate) const BATCHES_MAX: usize = 4;
 /// So many items are worked on at once.
 pub const WRITERS_MAX: usize = 64;
 
+/// What needs workers waits this long for more, to go in one call.
+const HAND_OVER_AFTER: Duration = Duration::from_millis(20);
+
 /// What came of an item.
 #[derive(Default)]
 pub(crate) struct Attended {
@@ -30,16 +36,15 @@ pub(crate) struct Attended {
     pub(crate) work: Vec<WorkReady>,
 }
 
-/// Works on some items. Answers with when each must be looked at again.
-pub(crate) async fn attend(
-    clients: Clients,
-    due: Vec<Wake>,
-    writers: Arc<Semaphore>,
-) -> Vec<(Wake, Option<Timestamp>)> {
+/// Where a batch says of each item, as soon as it is done, when it must be looked at again.
+pub(crate) type Done = UnboundedSender<(Wake, Option<Timestamp>)>;
+
+/// Works on some items.
+pub(crate) async fn attend(clients: Clients, due: Vec<Wake>, writers: Arc<Semaphore>, done: Done) {
     let mut items = read(&clients, due).await;
-    let mut under_way = JoinSet::new();
-    let (mut attended, mut work) = (Vec::new(), Vec::new());
-    let mut hand_overs = JoinSet::new();
+    let (mut under_way, mut hand_overs) = (JoinSet::new(), JoinSet::new());
+    let mut work: Vec<WorkReady> = Vec::new();
+    let mut send_at = Instant::now();
     loop {
         // One item at a time waits for its turn, so that a batch never holds all of them.
         tokio::select! {
@@ -47,12 +52,19 @@ pub(crate) async fn attend(
             Some(result) = under_way.join_next() => {
                 let Ok((wake, result)) = result else { continue };
                 let Attended { again_at, work: more } = settle(&clients, &wake, result);
-                attended.push((wake, again_at));
+                if work.is_empty() {
+                    send_at = Instant::now() + HAND_OVER_AFTER;
+                }
                 work.extend(more);
                 while work.len() >= EVENTS_PER_CALL_MAX {
-                    let (full, bus) = (work.drain(..EVENTS_PER_CALL_MAX).collect(), clients.bus.clone());
-                    hand_overs.spawn(async move { bus.hand_over(full).await });
+                    hand_overs.spawn(hand_over(&clients, work.drain(..EVENTS_PER_CALL_MAX).collect()));
                 }
+                // Nobody is there to listen when the invocation is over.
+                let _ = done.send((wake, again_at));
+            }
+            // A slow one must not keep what is recorded from being started.
+            () = tokio::time::sleep_until(send_at), if !work.is_empty() => {
+                hand_overs.spawn(hand_over(&clients, std::mem::take(&mut work)));
             }
             Ok(turn) = Arc::clone(&writers).acquire_owned(), if !items.is_empty() => {
                 let Some(item) = items.pop() else { continue };
@@ -66,9 +78,13 @@ pub(crate) async fn attend(
             else => break,
         }
     }
-    clients.bus.hand_over(work).await;
+    hand_over(&clients, work).await;
     while hand_overs.join_next().await.is_some() {}
-    attended
+}
+
+fn hand_over(clients: &Clients, work: Vec<WorkReady>) -> impl Future<Output = ()> + use<> {
+    let bus = clients.bus.clone();
+    async move { bus.hand_over(work).await }
 }
 
 /// An item with what was read of it.
@@ -89,7 +105,11 @@ impl Item {
                     Wake::Sweep { note } => {
                         clients.store.sweep(*note, clients.clock.now()).await.map(|()| Attended::default())
                     }
-                    // It is gone.
+                    Wake::Run { run } => {
+                        let ended = clients.store.end_if_too_old(*run, clients.clock.now()).await;
+                        ended.map(|(again_at, work)| Attended { again_at, work })
+                    }
+                    // It is gone, or cannot be read.
                     Wake::Job { .. } => Ok(Attended::default()),
                 };
                 (wake, result)
@@ -103,7 +123,7 @@ impl Item {
 async fn read(clients: &Clients, due: Vec<Wake>) -> Vec<Item> {
     let ids = due.iter().filter_map(|wake| match wake {
         Wake::Job { project, id } => Some((*project, id.clone())),
-        Wake::Lane { .. } | Wake::Sweep { .. } => None,
+        Wake::Lane { .. } | Wake::Run { .. } | Wake::Sweep { .. } => None,
     });
     let mut jobs = clients.store.due_jobs(ids.collect()).await;
     let item = |wake: Wake| match (&wake, &mut jobs) {
@@ -115,7 +135,7 @@ async fn read(clients: &Clients, due: Vec<Wake>) -> Vec<Item> {
             let error = StoreError::Unavailable(error.to_string());
             Item::Failed(wake, error)
         }
-        (Wake::Lane { .. } | Wake::Sweep { .. }, _) => Item::Other(wake),
+        (Wake::Lane { .. } | Wake::Run { .. } | Wake::Sweep { .. }, _) => Item::Other(wake),
     };
     due.into_iter().rev().map(item).collect()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sundial_engine::due::{DuePlan, Occurrences};
+use sundial_engine::overlap::Origin;
 use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::Timestamp;
 use sundial_runtime::Clients;
@@ -28,7 +29,8 @@ pub(crate) async fn attend(clients: &Clients, mut due: DueJob) -> Result<Attende
             Err(StoreError::Conflict) if tries < TRIES_MAX => tries += 1,
             result => return result,
         }
-        tokio::time::sleep(Duration::from_millis(5 * u64::from(tries))).await;
+        // Spread, so that two that met once do not meet again.
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(1..10 << tries))).await;
         let again = clients.store.due_jobs(vec![(project, id.clone())]).await?.remove(&(project, id));
         match again {
             Some(again) => due = again,
@@ -46,7 +48,8 @@ async fn record(clients: &Clients, due: DueJob, now: Timestamp) -> Result<Attend
     let compiled = CompiledSchedule::compile(specification)
         .map_err(|error| StoreError::Corrupt(format!("the schedule of job {}: {error}", job.id)))?;
     let occurrences = Occurrences { schedule: &compiled, job: job.uuid, catch_up: specification.catch_up };
-    let plan = occurrences.plan(next.into(), job.catching_up, now, job.recordable_at_once());
+    let at_once = job.recordable_at_once(Origin::Present);
+    let plan = occurrences.plan(next.into(), job.catching_up, now, at_once);
     let DuePlan { due, missed, next, catching_up, last_nominal } = plan;
     let mut occupancy = job.occupancy();
     let runs = due.into_iter().map(|(occurrence, origin)| {

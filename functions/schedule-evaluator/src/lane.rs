@@ -14,10 +14,9 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Sends for a worker, if the lane needs one.
 pub(crate) async fn attend(clients: &Clients, run: JobRunId, lane: u32) -> Result<Attended, StoreError> {
-    let Some(partition) = clients.store.run_partition(run).await? else { return Ok(Attended::default()) };
+    let stored = clients.store.lane(run, lane).await?;
     let now = clients.clock.now();
-    let stored = partition.lanes.iter().find(|stored| stored.number == lane);
-    let Some(wake_at) = stored.and_then(Lane::wake_at) else { return Ok(Attended::default()) };
+    let Some(wake_at) = stored.as_ref().and_then(Lane::wake_at) else { return Ok(Attended::default()) };
     if wake_at > now {
         return Ok(Attended { again_at: Some(wake_at), ..Attended::default() });
     }

@@ -18,8 +18,9 @@ use sundial_engine::due::LOOK_AHEAD;
 use sundial_model::Timestamp;
 use sundial_model::event::Event;
 use sundial_runtime::Clients;
-use sundial_store::{StoreError, Wake};
+use sundial_store::{StoreError, Wake, Wakes};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -30,11 +31,13 @@ pub use batch::WRITERS_MAX;
 const DEADLINE_MARGIN: Duration = Duration::from_secs(5);
 /// What became due since the last look at the index is found after this long.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The index may not know yet what an event has just told of: then the second look comes sooner.
-const LOOK_FOR_TOLD_AFTER: Duration = Duration::from_secs(1);
-/// And this long after a look that could not see everything, because there is so much of it.
-const LOOK_FURTHER_AFTER: Duration = Duration::from_millis(200);
-/// An item that could not be worked on is tried again after this long.
+/// The index may not know yet what an event has just told of: then further looks come sooner.
+const LOOKS_FOR_TOLD: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(1)];
+/// A look follows another after this long at the earliest.
+const LOOK_AFTER_MIN: Duration = Duration::from_millis(200);
+/// By then there is another tick.
+const NEXT_TICK_AFTER: Duration = Duration::from_secs(75);
+/// An item that could not be worked on is tried again after this long, and so is a look.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// The function: takes a tick, or an event that a job is due before the next one.
@@ -45,7 +48,8 @@ pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<Value
     let left = clients.clock.left_until(event.context.deadline);
     let give_up_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
     let is_told = event.payload.detail_type == Event::SCHEDULE_CHANGED;
-    Ok(Evaluation::new(clients, give_up_at, is_told).run().await?)
+    let extra_looks = if is_told { LOOKS_FOR_TOLD.to_vec() } else { Vec::new() };
+    Ok(Evaluation::new(clients, give_up_at, extra_looks).run().await?)
 }
 
 /// One invocation: works off everything that is due until its horizon, each at its time.
@@ -53,70 +57,92 @@ struct Evaluation<'a> {
     clients: &'a Clients,
     horizon: Timestamp,
     give_up_at: Instant,
+    agenda: Agenda,
     /// When it looks at the index again, as long as it has something to wait for.
     look_again_at: Instant,
     /// There is more to see, whatever is on the agenda.
     must_look_again: bool,
-    /// An event has told of something that the first look may not have seen.
-    is_told: bool,
-    agenda: Agenda,
+    /// After how long further looks follow that must be, the last one first.
+    extra_looks: Vec<Duration>,
+    looks: JoinSet<Result<Wakes, StoreError>>,
     /// Dropping it ends what is under way.
-    batches: JoinSet<Vec<(Wake, Option<Timestamp>)>>,
+    batches: JoinSet<()>,
     writers: Arc<Semaphore>,
+    done: (batch::Done, UnboundedReceiver<(Wake, Option<Timestamp>)>),
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(clients: &'a Clients, give_up_at: Instant, is_told: bool) -> Self {
-        let horizon = clients.clock.now() + LOOK_AHEAD;
+    fn new(clients: &'a Clients, give_up_at: Instant, extra_looks: Vec<Duration>) -> Self {
+        let now = clients.clock.now();
+        let horizon = now + LOOK_AHEAD;
         Self {
             clients,
             horizon,
             give_up_at,
+            agenda: Agenda::new(now + NEXT_TICK_AFTER, horizon),
             look_again_at: Instant::now(),
             must_look_again: true,
-            is_told,
-            agenda: Agenda::new(horizon),
+            extra_looks,
+            looks: JoinSet::new(),
             batches: JoinSet::new(),
             writers: Arc::new(Semaphore::new(batch::WRITERS_MAX)),
+            done: unbounded_channel(),
         }
     }
 
     async fn run(mut self) -> Result<(), StoreError> {
         while Instant::now() < self.give_up_at {
-            if Instant::now() >= self.look_again_at {
-                self.look().await?;
+            self.note_done();
+            if Instant::now() >= self.look_again_at && self.looks.is_empty() {
+                let (store, horizon) = (self.clients.store.clone(), self.horizon);
+                self.must_look_again = false;
+                self.looks.spawn(async move { store.wakes_until(horizon).await });
             }
             self.start_batches();
-            let is_over = self.agenda.next_at().is_none() && self.batches.is_empty();
-            if is_over && !self.must_look_again {
+            if self.is_idle() && self.looks.is_empty() && !self.must_look_again {
                 return Ok(());
             }
-            self.wait().await;
+            self.wait().await?;
         }
         Ok(())
     }
 
+    fn is_idle(&self) -> bool {
+        self.agenda.next_at().is_none() && self.batches.is_empty()
+    }
+
     /// Notes on the agenda what the index says.
-    async fn look(&mut self) -> Result<(), StoreError> {
-        let is_first_of_told = std::mem::take(&mut self.is_told);
-        let mut again_after = if is_first_of_told { LOOK_FOR_TOLD_AFTER } else { LOOK_EVERY };
-        self.must_look_again = is_first_of_told;
-        match self.clients.store.wakes_until(self.horizon).await {
-            Ok(wakes) => {
-                if !wakes.is_complete {
-                    // Those further back may be as overdue as the ones that were seen.
-                    (again_after, self.must_look_again) = (LOOK_FURTHER_AFTER, true);
+    fn note_look(&mut self, look: Result<Wakes, StoreError>) -> Result<(), StoreError> {
+        let extra = self.extra_looks.pop();
+        self.must_look_again |= extra.is_some();
+        let mut again_after = extra.unwrap_or(LOOK_EVERY);
+        match look {
+            Ok(Wakes { items, complete_until }) => {
+                if complete_until < self.horizon {
+                    // Those further back are seen when these are done.
+                    let until_unseen = complete_until.since(self.clients.clock.now()).max(LOOK_AFTER_MIN);
+                    again_after = again_after.min(until_unseen);
+                    self.must_look_again = true;
                 }
-                wakes.items.into_iter().for_each(|(wake_at, wake)| self.agenda.add(wake, wake_at));
+                items.into_iter().for_each(|(wake_at, wake)| self.agenda.add(wake, wake_at));
             }
-            // What is on the agenda is still to be done.
-            Err(error) if self.agenda.next_at().is_some() || !self.batches.is_empty() => {
+            Err(error) if self.is_idle() => return Err(error),
+            Err(error) => {
+                // What is on the agenda is still to be done.
                 tracing::warn!(%error, "the index could not be read");
+                again_after = again_after.min(TRY_AGAIN_AFTER);
+                self.must_look_again = true;
             }
-            Err(error) => return Err(error),
         }
         self.look_again_at = Instant::now() + again_after;
         Ok(())
+    }
+
+    /// Notes what batches have done.
+    fn note_done(&mut self) {
+        while let Ok((wake, again_at)) = self.done.1.try_recv() {
+            self.agenda.done(wake, again_at, self.clients.clock.now());
+        }
     }
 
     /// Starts on what is due, as far as there is room.
@@ -126,29 +152,37 @@ impl<'a> Evaluation<'a> {
             if due.is_empty() {
                 return;
             }
-            self.batches.spawn(batch::attend(self.clients.clone(), due, Arc::clone(&self.writers)));
+            let (clients, writers, done) = (self.clients.clone(), Arc::clone(&self.writers), self.done.0.clone());
+            self.batches.spawn(batch::attend(clients, due, writers, done));
         }
     }
 
-    /// Waits for the next item, the next look, or the end of a batch, whichever comes first.
-    async fn wait(&mut self) {
+    /// Waits until something is due or done.
+    async fn wait(&mut self) -> Result<(), StoreError> {
         let has_room = self.batches.len() < batch::BATCHES_MAX;
         let next_at = self.agenda.next_at().filter(|_| has_room);
         // A millisecond more, because instants in storage are whole milliseconds.
         let until_next = |at: Timestamp| at.since(self.clients.clock.now()) + Duration::from_millis(1);
         let next_at = next_at.map(|at| Instant::now() + until_next(at));
-        let until = next_at.into_iter().fold(self.look_again_at.min(self.give_up_at), Instant::min);
+        let look_at = self.looks.is_empty().then_some(self.look_again_at);
+        let until = next_at.into_iter().chain(look_at).fold(self.give_up_at, Instant::min);
         tokio::select! {
             biased;
-            Some(attended) = self.batches.join_next() => match attended {
-                Ok(attended) => {
-                    let now = self.clients.clock.now();
-                    attended.into_iter().for_each(|(wake, again_at)| self.agenda.done(wake, again_at, now));
+            Some((wake, again_at)) = self.done.1.recv() => {
+                self.agenda.done(wake, again_at, self.clients.clock.now());
+            }
+            Some(look) = self.looks.join_next() => {
+                let broken = |error| StoreError::Refused(format!("a look at the index broke off: {error}"));
+                self.note_look(look.map_err(broken)?)?;
+            }
+            Some(ended) = self.batches.join_next() => {
+                if let Err(error) = ended {
+                    // Its items stay under way here; the next tick finds them.
+                    tracing::error!(%error, "a batch broke off");
                 }
-                // Its items stay under way here; the next tick finds them.
-                Err(error) => tracing::error!(%error, "a batch broke off"),
-            },
+            }
             () = tokio::time::sleep_until(until) => {}
         }
+        Ok(())
     }
 }

@@ -19,7 +19,8 @@ pub struct Occupancy {
 pub enum Origin {
     /// Its occurrence has come, or a user asks for it now.
     Present,
-    /// Its occurrence is in the past: catch-up `all`, or a backfill. It always gets its turn.
+    /// Its occurrence is in the past: catch-up `all`, or a backfill. It is never skipped, and never
+    /// ends others.
     MadeUp,
 }
 

@@ -69,6 +69,8 @@ pub enum ReasonType {
     Terminated,
     /// The next one of its job took its place.
     Superseded,
+    /// It was not done after 30 days.
+    TooOld,
     /// A user paused its job.
     UserRequest,
 }

@@ -19,7 +19,8 @@ pub struct DueJob {
 }
 
 impl Store {
-    /// Reads jobs with their projects; what is not there any more is left out.
+    /// Reads jobs with their projects. What is not there any more is left out, and so is what cannot
+    /// be read, which is logged: it must not keep the others from running.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -28,12 +29,12 @@ impl Store {
         ids: Vec<(ProjectId, JobId)>,
     ) -> Result<HashMap<(ProjectId, JobId), DueJob>, StoreError> {
         let keys = ids.iter().map(|(project, id)| keys::job(*project, id)).collect();
-        let jobs: Vec<_> = self.table.get_many(keys).await?.into_iter().map(StoredJob::from_read).collect();
+        let jobs: Vec<_> = self.table.get_readable(keys).await?.into_iter().map(StoredJob::from_read).collect();
         let mut project_keys: Vec<_> =
             jobs.iter().map(|job| keys::project(job.workspace_id, &job.project_name)).collect();
         project_keys.sort();
         project_keys.dedup();
-        let projects = self.table.get_many(project_keys).await?.into_iter().map(StoredProject::from_read);
+        let projects = self.table.get_readable(project_keys).await?.into_iter().map(StoredProject::from_read);
         let projects: HashMap<_, _> = projects.map(|project| (project.id, project)).collect();
         let due = jobs.into_iter().filter_map(|job| {
             let project = projects.get(&job.project_id).cloned();

@@ -13,8 +13,8 @@ use crate::lane::LanePhase;
 use crate::run_partition::RunPartition;
 use crate::table::{Expect, Write, retry_on_conflict};
 
-/// A transaction ends so many runs at most in favour of the next one. There are more than one only
-/// where the job's policy has just been another.
+/// A transaction ends so many runs at most in favour of the next one; the others before. There is
+/// more than one only where the job's policy has just been `allow`.
 const SUPERSEDED_AT_ONCE: usize = 3;
 /// And so many that wait: it has 4 MB, and each run has a snapshot of its job.
 const CANCELED_AT_ONCE: usize = 16;
@@ -29,8 +29,13 @@ impl RunPartition {
                 lane.next_at = (lane.deliveries_pending > 0).then_some(now);
             }
         }
-        let never_started = self.run.start_time.is_none() && reason.reason_type != ReasonType::Superseded;
-        let status = if never_started { JobRunStatus::Canceled } else { JobRunStatus::Terminated };
+        let has_started = self.run.start_time.is_some();
+        let status = match reason.reason_type {
+            ReasonType::TooOld => JobRunStatus::Failed,
+            ReasonType::Superseded => JobRunStatus::Terminated,
+            _ if has_started => JobRunStatus::Terminated,
+            _ => JobRunStatus::Canceled,
+        };
         self.run.move_to(status, Some(reason), now);
     }
 }
@@ -52,6 +57,26 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<(RunPartition, Vec<WorkReady>)>, StoreError> {
         self.end_job_run(run, &by_user(), now).await
+    }
+
+    /// Ends a run that is not done after [`RUN_AGE_MAX`], whatever it is waiting for: its items and
+    /// what they point at are kept for a while after that only. Answers with when it must be looked
+    /// at again, and with what is to be handed over because other runs start in its place.
+    ///
+    /// # Errors
+    /// When the table cannot be reached.
+    pub async fn end_if_too_old(
+        &self,
+        run: JobRunId,
+        now: Timestamp,
+    ) -> Result<(Option<Timestamp>, Vec<WorkReady>), StoreError> {
+        let wake_at = self.stored_run(run).await?.and_then(|run| run.wake_at());
+        if wake_at.is_none_or(|wake_at| wake_at > now) {
+            return Ok((wake_at, Vec::new()));
+        }
+        let reason = Reason::new(ReasonType::TooOld, "the job run was not done after 30 days");
+        let ended = self.end_job_run(run, &reason, now).await?;
+        Ok((None, ended.map(|(_, work)| work).unwrap_or_default()))
     }
 
     async fn end_job_run(
@@ -87,8 +112,15 @@ impl Store {
         let reason = Reason::new(ReasonType::Superseded, format!("job run {by} has taken its place"));
         let surplus = job.active_runs.len().saturating_sub(SUPERSEDED_AT_ONCE);
         if surplus > 0 {
+            let mut gone = Vec::new();
             for run in &job.active_runs[..surplus] {
-                self.end_job_run(*run, &reason, now).await?;
+                if self.end_job_run(*run, &reason, now).await?.is_none() {
+                    gone.push(*run);
+                }
+            }
+            if !gone.is_empty() {
+                job.active_runs.retain(|run| !gone.contains(run));
+                self.table.write(vec![job.put()?]).await?;
             }
             // They are not the job's active ones any more.
             return Err(StoreError::Conflict);

@@ -63,7 +63,8 @@ impl Store {
         &self,
         ids: impl IntoIterator<Item = JobRunId>,
     ) -> Result<HashSet<JobRunId>, StoreError> {
-        let keys = ids.into_iter().map(keys::run).collect();
+        // A run's queue is there when the run is, and is much smaller.
+        let keys = ids.into_iter().map(keys::queue).collect();
         let found = self.table.existing(keys).await?;
         Ok(found.iter().filter_map(|key| key.pk.rsplit_once('#')?.1.parse().ok()).collect())
     }

@@ -270,7 +270,8 @@ impl Store {
         Ok(is_created.then_some(StoredJob { revision: 1, ..job }))
     }
 
-    /// Replaces what a user decides about a job: `changed` over `job`, as it was read.
+    /// Replaces what a user decides about a job: `changed` over `job`, as it was read. Answers with
+    /// what is then to be handed over, too: another overlap policy may let waiting runs start.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it has changed since it was read.
@@ -281,15 +282,16 @@ impl Store {
         payloads: Option<Vec<Payload>>,
         secrets: &SecretValues,
         now: Timestamp,
-    ) -> Result<StoredJob, StoreError> {
+    ) -> Result<(StoredJob, Vec<WorkReady>), StoreError> {
         let replaces_payloads = payloads.is_some();
         let staged = self.stage_contents(&mut changed, payloads, secrets, now).await?;
-        let mut writes = vec![changed.put()?, staged.keep()];
+        let Release { job: mut changed, mut writes, work } = self.release(changed, now).await?;
+        writes.extend([changed.put()?, staged.keep()]);
         let old_parts = if replaces_payloads { job.parts.as_slice() } else { &[] };
         writes.extend(self.abandon(old_parts, job.secrets, now)?);
         self.table.write(writes).await?;
         changed.revision += 1;
-        Ok(changed)
+        Ok((changed, work))
     }
 
     /// Writes a job's state alone. A job that is resumed lets its waiting runs start, if none is

@@ -224,6 +224,14 @@ impl Store {
         .ok_or(StoreError::Conflict)
     }
 
+    /// A lane as it is now.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn lane(&self, run: JobRunId, number: u32) -> Result<Option<Lane>, StoreError> {
+        Ok(self.table.get(&keys::lane(run, number)).await?.map(Lane::from_read))
+    }
+
     /// Writes a lane alone.
     ///
     /// # Errors

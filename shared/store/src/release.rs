@@ -87,20 +87,32 @@ impl Store {
         if dequeued.is_some() {
             job.waiting_runs = job.waiting_runs.saturating_sub(1);
         }
-        let Release { job, mut writes, work } = self.release(job, now).await?;
+        let Release { job, mut writes, work } = self.release_but(job, Some(run.id), now).await?;
         writes.extend(dequeued);
         writes.push(job.put()?);
         Ok((writes, work))
     }
 
     /// Releases what may start of the job's waiting runs.
-    pub(crate) async fn release(&self, mut job: StoredJob, now: Timestamp) -> Result<Release, StoreError> {
+    pub(crate) async fn release(&self, job: StoredJob, now: Timestamp) -> Result<Release, StoreError> {
+        self.release_but(job, None, now).await
+    }
+
+    /// `ending` still stands in the queue, and ends in the same transaction.
+    async fn release_but(
+        &self,
+        mut job: StoredJob,
+        ending: Option<JobRunId>,
+        now: Timestamp,
+    ) -> Result<Release, StoreError> {
         let (mut writes, mut work) = (Vec::new(), Vec::new());
         let releasable = job.occupancy().releasable(job.overlap()).min(RELEASED_AT_ONCE);
         if releasable == 0 || !job.is_active() {
             return Ok(Release { job, writes, work });
         }
-        let next = self.next_waiting(&job, releasable).await?;
+        let mut next = self.next_waiting(&job, releasable + usize::from(ending.is_some())).await?;
+        next.retain(|(_, id)| Some(*id) != ending);
+        next.truncate(releasable);
         if next.len() < releasable {
             // The queue is what counts; it may have passed its retention.
             job.waiting_runs = next.len();

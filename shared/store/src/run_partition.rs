@@ -11,7 +11,7 @@ use crate::item::{NewItem, Read, as_json, read, text};
 use crate::lane::Lane;
 use crate::payload_parts::PayloadPart;
 use crate::table::{Expect, Range, Write};
-use crate::{Store, keys};
+use crate::{RUN_AGE_MAX, Store, keys};
 
 /// A job run as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +85,11 @@ impl StoredJobRun {
         Self { revision: read.revision, ..read.value }
     }
 
+    /// When the evaluator must end it, whatever it is waiting for.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        (!self.status.is_terminal()).then_some(self.created_at + RUN_AGE_MAX)
+    }
+
     /// How many requests may be under way in this lane: an even share of the run's limit.
     pub fn lane_limit(&self, lane: u32) -> u32 {
         let (limit, lanes) = (self.definition.configuration.max_concurrent_requests.get(), self.lane_count.max(1));
@@ -96,7 +101,8 @@ impl StoredJobRun {
     }
 
     pub(crate) fn put_expecting(&self, expect: Expect) -> Result<Write, StoreError> {
-        Ok(Write::Put(NewItem::new(keys::run(self.id), self)?.expiring(Some(self.keep_until)), expect))
+        let item = NewItem::new(keys::run(self.id), self)?.waking(self.wake_at());
+        Ok(Write::Put(item.expiring(Some(self.keep_until)), expect))
     }
 }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use sundial_engine::due::Missed;
-use sundial_engine::overlap::Admission;
+use sundial_engine::overlap::{Admission, Origin};
 use sundial_engine::schedule::Occurrence;
 use sundial_model::event::WorkReady;
 use sundial_model::job_run::{JobRunStatus, JobRunType, Reason, ReasonType};
+use sundial_model::schedule::Overlap;
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::error::StoreError;
@@ -84,12 +85,15 @@ impl NewJobRun {
 
 impl StoredJob {
     /// How many runs of it fit into one transaction.
-    pub fn recordable_at_once(&self) -> usize {
-        // The end of those that it supersedes needs room, too.
-        if self.overlap() == sundial_model::schedule::Overlap::TerminateRunning {
-            return 1;
-        }
-        let runs = WRITES_FOR_RUNS / (WRITES_OF_RUN + self.lanes_for(self.payload_count()));
+    pub fn recordable_at_once(&self, origin: Origin) -> usize {
+        let lanes = self.lanes_for(self.payload_count());
+        let runs = match (self.overlap(), origin) {
+            // The end of those that it supersedes needs room, too.
+            (Overlap::TerminateRunning, Origin::Present) => 1,
+            (Overlap::Allow, _) => WRITES_FOR_RUNS / (WRITES_OF_RUN + lanes),
+            // One of them starts, at most; the others wait, and have no lanes.
+            _ => (WRITES_FOR_RUNS - lanes) / WRITES_OF_RUN,
+        };
         runs.clamp(1, RECORDED_AT_ONCE_MAX) as usize
     }
 

@@ -26,6 +26,11 @@ pub enum Wake {
         /// The lane's number.
         lane: u32,
     },
+    /// A job run that is too old.
+    Run {
+        /// The run.
+        run: JobRunId,
+    },
     /// Garbage.
     Sweep {
         /// The note that names it.
@@ -40,8 +45,11 @@ impl Wake {
             return Some(Self::Job { project: project.parse().ok()?, id: id.parse().ok()? });
         }
         if let Some(run) = pk.strip_prefix("RUN#") {
-            let lane = sk.strip_prefix(keys::LANE_PREFIX)?.parse().ok()?;
-            return Some(Self::Lane { run: run.parse().ok()?, lane });
+            let run = run.parse().ok()?;
+            if sk == keys::RUN {
+                return Some(Self::Run { run });
+            }
+            return Some(Self::Lane { run, lane: sk.strip_prefix(keys::LANE_PREFIX)?.parse().ok()? });
         }
         pk.strip_prefix("SWEEP#").and_then(|note| note.parse().ok()).map(|note| Self::Sweep { note })
     }
@@ -52,13 +60,13 @@ impl Wake {
 pub struct Wakes {
     /// Items with their wake times, the earliest first.
     pub items: Vec<(Timestamp, Wake)>,
-    /// Whether these are all of them.
-    pub is_complete: bool,
+    /// All that has a wake time before this is among them.
+    pub complete_until: Timestamp,
 }
 
-/// One look at the index sees so many items of each shard at most: what fits the memory of the
-/// smallest function, many times over what one invocation can work off.
-const WAKES_PER_SHARD_MAX: usize = 5000;
+/// One look at the index sees so many items of each shard at most; in all more than one
+/// invocation can work off.
+const WAKES_PER_SHARD_MAX: usize = 2000;
 
 impl Store {
     /// What has a wake time until `until`; the earliest of each shard when there are very many.
@@ -69,21 +77,31 @@ impl Store {
         let queries =
             (0..WAKE_SHARDS).map(|shard| self.table.query_wake(wake_shard(shard), until, WAKES_PER_SHARD_MAX));
         let shards = futures::future::try_join_all(queries).await?;
-        let is_complete = shards.iter().all(|shard| shard.len() < WAKES_PER_SHARD_MAX);
-        let mut items = Vec::new();
-        for item in shards.into_iter().flatten() {
+        let (mut items, mut complete_until) = (Vec::new(), until);
+        for shard in shards {
+            let is_full = shard.len() >= WAKES_PER_SHARD_MAX;
+            let last = shard.last().map(wake_at).transpose()?;
+            complete_until = complete_until.min(last.filter(|_| is_full).unwrap_or(until));
+            items.extend(shard);
+        }
+        let mut wakes = Vec::with_capacity(items.len());
+        for item in items {
             match parse(&item)? {
-                Some(wake) => items.push(wake),
+                Some(wake) => wakes.push(wake),
                 None => tracing::error!(key = ?text(&item, "pk"), "an item of an unknown kind has a wake time"),
             }
         }
-        items.sort();
-        Ok(Wakes { items, is_complete })
+        wakes.sort();
+        Ok(Wakes { items: wakes, complete_until })
     }
 }
 
+fn wake_at(item: &Item) -> Result<Timestamp, StoreError> {
+    text(item, "wakeAt")?.parse().map_err(StoreError::Corrupt)
+}
+
 fn parse(item: &Item) -> Result<Option<(Timestamp, Wake)>, StoreError> {
-    let wake_at = text(item, "wakeAt")?.parse().map_err(StoreError::Corrupt)?;
+    let wake_at = wake_at(item)?;
     Ok(Wake::parse(&text(item, "pk")?, &text(item, "sk")?).map(|wake| (wake_at, wake)))
 }
 
@@ -98,6 +116,7 @@ mod tests {
         for (key, wake) in [
             (keys::job(project, &id), Wake::Job { project, id: id.clone() }),
             (keys::lane(run, 7), Wake::Lane { run, lane: 7 }),
+            (keys::run(run), Wake::Run { run }),
             (keys::sweep(note), Wake::Sweep { note }),
         ] {
             assert_eq!(Wake::parse(&key.pk, &key.sk), Some(wake));

@@ -137,6 +137,11 @@ impl Checker {
         }
     }
 
+    /// Something happened that must never happen.
+    pub(crate) fn object(&mut self, what: String) {
+        self.violation.get_or_insert(what);
+    }
+
     /// The first violation.
     pub(crate) fn violation(&self) -> Option<&str> {
         self.violation.as_deref()

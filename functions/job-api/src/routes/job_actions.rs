@@ -98,6 +98,7 @@ async fn change(
         match clients.store.put_job(changed, now).await {
             Err(StoreError::Conflict) => {
                 let again = clients.store.job(current.project_id, &current.id).await?;
+                let again = again.filter(|again| again.uuid == current.uuid);
                 current = again.ok_or_else(|| Problem::not_found(format!("job {}", current.id)))?;
             }
             result => return Ok(result?),

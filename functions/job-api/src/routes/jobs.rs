@@ -4,6 +4,7 @@ use axum::Json as JsonAnswer;
 use axum::extract::State;
 use futures::future::try_join_all;
 use http::StatusCode;
+use sundial_model::event::WorkReady;
 use sundial_model::job::{Job, JobInput};
 use sundial_model::payload::IndexedPayload;
 use sundial_model::problem::{Problem, ProblemCode};
@@ -101,11 +102,13 @@ pub(crate) async fn update(
             // A run of it started or ended meanwhile, or someone else changed it: the last one wins.
             Err(ReplaceError::Store(StoreError::Conflict)) => {
                 let again = clients.store.job(current.project_id, &current.id).await?;
+                let again = again.filter(|again| again.uuid == current.uuid);
                 current = again.ok_or_else(|| Problem::not_found(format!("job {}", current.id)))?;
             }
             Err(ReplaceError::Store(error)) => return Err(error.into()),
             Err(ReplaceError::Fields(errors)) => return Err(errors.into()),
-            Ok(job) => {
+            Ok((job, work)) => {
+                clients.bus.hand_over(work).await;
                 announce(&clients, &job, clients.clock.now()).await;
                 return Ok(JsonAnswer(whole(&clients, &job).await?));
             }
@@ -118,7 +121,11 @@ enum ReplaceError {
     Fields(InvalidFields),
 }
 
-async fn replace(clients: &Clients, job: &StoredJob, input: JobInput) -> Result<StoredJob, ReplaceError> {
+async fn replace(
+    clients: &Clients,
+    job: &StoredJob,
+    input: JobInput,
+) -> Result<(StoredJob, Vec<WorkReady>), ReplaceError> {
     let now = clients.clock.now();
     let (mut definition, payloads) = input.into_definition();
     let stored = clients.store.secret_values(job.secrets).await.map_err(ReplaceError::Store)?;

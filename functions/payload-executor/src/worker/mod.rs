@@ -107,7 +107,10 @@ impl Worker {
             let step = match step.map_err(|_| lost())? {
                 Ok(step) => step,
                 Err(StoreError::Conflict) => match tokio::time::timeout_at(drop_at, self.look()).await {
-                    Ok(Ok(true) | Err(StoreError::Unavailable(_))) => Step::Wait(Instant::now()),
+                    // Spread, so that two that met once do not meet again.
+                    Ok(Ok(true) | Err(StoreError::Unavailable(_))) => {
+                        Step::Wait(Instant::now() + Duration::from_millis(fastrand::u64(0..50)))
+                    }
                     Ok(Ok(false)) => {
                         tracing::info!("the lane was taken by another worker");
                         return Ok(());

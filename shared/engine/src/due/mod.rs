@@ -40,7 +40,7 @@ pub struct CatchingUp {
     /// What is not run, so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<Missed>,
-    /// How many are made up, so far.
+    /// How many run after all, so far.
     pub made_up: u32,
 }
 
@@ -100,7 +100,7 @@ impl Occurrences<'_> {
         let missed_before = outage.missed;
         let (mut due, mut last, mut next) = (Vec::new(), first, Some(first));
         let mut looked_at = 0;
-        while let Some(occurrence) = next.filter(|next| self.belongs_to(outage, *next)) {
+        while let Some(occurrence) = next.filter(|next| next.effective <= outage.found_at) {
             if due.len() >= at_once || looked_at >= LOOKED_AT_MAX {
                 break;
             }
@@ -115,7 +115,7 @@ impl Occurrences<'_> {
             }
             (last, next) = (occurrence, following);
         }
-        let is_over = !next.is_some_and(|next| self.belongs_to(outage, next));
+        let is_over = next.is_none_or(|next| next.effective > outage.found_at);
         DuePlan {
             due,
             missed: outage.missed.filter(|_| outage.missed != missed_before),
@@ -125,23 +125,16 @@ impl Occurrences<'_> {
         }
     }
 
-    /// Whether the outage is why the occurrence was not recorded in time. The policies `latest` and
-    /// `all` decide on everything up to the outage's end; for `none`, what is just late is not lost.
-    fn belongs_to(self, outage: CatchingUp, occurrence: Occurrence) -> bool {
-        match self.catch_up.policy {
-            CatchUpPolicy::Latest | CatchUpPolicy::All => occurrence.effective <= outage.found_at,
-            CatchUpPolicy::None => outage.found_at.since(occurrence.effective) > LOOK_AHEAD,
-        }
-    }
-
     /// Whether an occurrence of the outage runs after all.
     fn made_up(self, outage: CatchingUp, occurrence: Occurrence, following: Option<Occurrence>) -> Option<Origin> {
         let is_within = outage.found_at.since(occurrence.nominal) <= self.catch_up.window.as_duration();
-        let is_latest = following.is_none_or(|following| !self.belongs_to(outage, following));
+        let is_latest = following.is_none_or(|following| following.effective > outage.found_at);
+        let is_just_late = outage.found_at.since(occurrence.effective) <= LOOK_AHEAD;
         match self.catch_up.policy {
             CatchUpPolicy::Latest => (is_within && is_latest).then_some(Origin::Present),
             CatchUpPolicy::All => (is_within && outage.made_up < self.catch_up.limit.get()).then_some(Origin::MadeUp),
-            CatchUpPolicy::None => None,
+            // What would have run without an outage.
+            CatchUpPolicy::None => is_just_late.then_some(Origin::Present),
         }
     }
 }

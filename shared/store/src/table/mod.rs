@@ -135,6 +135,17 @@ impl Table {
         self.0.get_many(keys, false).await?.into_iter().map(read).collect()
     }
 
+    /// Reads some items, in no order; what is not there is left out, and what cannot be read is logged.
+    pub(crate) async fn get_readable<T: DeserializeOwned>(&self, keys: Vec<Key>) -> Result<Vec<Read<T>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items = self.0.get_many(keys, false).await?.into_iter();
+        Ok(items
+            .filter_map(|item| read(item).inspect_err(|error| tracing::error!(%error, "an item is left out")).ok())
+            .collect())
+    }
+
     /// Which of these keys have an item.
     pub(crate) async fn existing(&self, keys: Vec<Key>) -> Result<Vec<Key>, StoreError> {
         if keys.is_empty() {

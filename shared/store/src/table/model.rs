@@ -1,7 +1,7 @@
 //! A model of the table in memory, for simulations: conditional writes, transactions that happen
 //! once for each token, DynamoDB's limits, and an index that lags.
 //!
-//! The suite of tests below runs over it and over the embedded DynamoDB alike, so that the two
+//! One suite of tests (`table_contract.rs`) runs over it and over the embedded DynamoDB alike, so that the two
 //! cannot drift apart.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -138,13 +138,15 @@ impl Backend for ModelTable {
 
     fn put_unseen(&self, items: Vec<NewItem>) -> Answer<'_, ()> {
         self.answer(|state| {
-            items.into_iter().try_for_each(|item| state.apply(Write::Put(item, Expect::Anything)).map(drop))
+            items.into_iter().for_each(|item| state.apply(Write::Put(item, Expect::Anything)));
+            Ok(())
         })
     }
 
     fn delete_unseen(&self, keys: Vec<Key>) -> Answer<'_, ()> {
         self.answer(|state| {
-            keys.into_iter().try_for_each(|key| state.apply(Write::Delete(key, Expect::Anything)).map(drop))
+            keys.into_iter().for_each(|key| state.apply(Write::Delete(key, Expect::Anything)));
+            Ok(())
         })
     }
 }
@@ -162,6 +164,9 @@ impl State {
         if writes.len() > TRANSACTION_WRITES_MAX {
             return Err(StoreError::Refused(format!("a transaction of {} writes", writes.len())));
         }
+        if let Some(bytes) = writes.iter().map(bytes_of).find(|bytes| *bytes > ITEM_BYTES_MAX) {
+            return Err(StoreError::Refused(format!("an item of {bytes} bytes")));
+        }
         let bytes: usize = writes.iter().map(bytes_of).sum();
         if bytes > TRANSACTION_BYTES_MAX {
             return Err(StoreError::Refused(format!("a transaction of {bytes} bytes")));
@@ -169,9 +174,7 @@ impl State {
         if !writes.iter().all(|write| self.is_as_expected(write)) {
             return Err(StoreError::Conflict);
         }
-        for write in writes {
-            self.apply(write)?;
-        }
+        writes.into_iter().for_each(|write| self.apply(write));
         self.tokens.insert(token, now);
         Ok(())
     }
@@ -189,11 +192,7 @@ impl State {
         }
     }
 
-    fn apply(&mut self, write: Write) -> Result<(), StoreError> {
-        let bytes = bytes_of(&write);
-        if bytes > ITEM_BYTES_MAX {
-            return Err(StoreError::Refused(format!("an item of {bytes} bytes")));
-        }
+    fn apply(&mut self, write: Write) {
         match write {
             Write::Put(item, expect) => {
                 let key = item.key().clone();
@@ -208,7 +207,6 @@ impl State {
             }
             Write::Check(..) => {}
         }
-        Ok(())
     }
 }
 
