@@ -84,13 +84,15 @@ fn print_table(after: Timestamp, times: &[Timestamp]) {
     }
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["", "occurrence (UTC)", "after the one before"]);
-    let mut before = after;
+    let mut before: Option<Timestamp> = None;
     for (number, time) in (1..).zip(times) {
-        let seconds = time.since(before).as_secs();
-        let (days, hours, minutes, seconds) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        let gap = format!("{days}d {hours:02}:{minutes:02}:{seconds:02}");
-        table.add_row([number.to_string(), time.to_string(), gap]);
-        before = *time;
+        let gap = before.map(|before| {
+            let seconds = time.since(before).as_secs();
+            let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+            format!("{days}d {hours:02}:{minutes:02}:{:02}", seconds % 60)
+        });
+        table.add_row([number.to_string(), time.to_string(), gap.unwrap_or_default()]);
+        before = Some(*time);
     }
     println!("{table}");
 }

@@ -62,7 +62,7 @@ async fn allow_starts_another() {
 
 #[tokio::test]
 async fn buffer_one_lets_one_wait_and_starts_it_when_the_active_one_has_ended() {
-    let (cloud, target) = every_second("bufferOne", Duration::from_millis(3500)).await;
+    let (cloud, target) = every_second("bufferOne", Duration::from_secs(8)).await;
     let runs = cloud.api.wait_for(RUNS, |page| count(page["items"].as_array().unwrap(), is_canceled_for_another) >= 2);
     let runs = runs.await["items"].as_array().unwrap().clone();
     let oldest = |number: usize| &runs[runs.len() - 1 - number];

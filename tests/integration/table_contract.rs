@@ -20,7 +20,7 @@ async fn the_model_keeps_the_contract_of_the_table() {
 
 #[tokio::test]
 async fn the_embedded_dynamodb_keeps_the_contract_of_the_table() {
-    let cloud = Cloud::start().await;
+    let cloud = Cloud::start_storage_only().await;
     check(&DynamoDb::new(cloud.dev.dynamodb().clone(), &cloud.dev.description().table_name)).await;
 }
 

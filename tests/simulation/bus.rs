@@ -31,7 +31,10 @@ impl EventSink for SimulatedBus {
                 self.deliver(event.clone());
             }
         }
-        Box::pin(std::future::ready(Ok(())))
+        // Whether all of them came through or not, the answer may be lost.
+        let is_lost = self.0.draw(|chance, is_troubled| is_troubled && chance.one_in(50));
+        let answer = if is_lost { Err(BusError::Unavailable("the answer was lost".to_owned())) } else { Ok(()) };
+        Box::pin(std::future::ready(answer))
     }
 }
 

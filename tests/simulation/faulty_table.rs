@@ -10,13 +10,13 @@ use sundial_store::{Answer, Backend, Item, NewItem, Range, StoreError, Transacti
 use tokio::sync::Notify;
 
 use crate::chance::Chance;
-use crate::checker::Role;
+use crate::checker::Caller;
 use crate::world::World;
 
 /// One invocation's way to the table.
 pub(crate) struct FaultyTable {
     pub(crate) world: Arc<World>,
-    pub(crate) role: Role,
+    pub(crate) caller: Caller,
     pub(crate) chance: Mutex<Chance>,
     /// Ends the invocation.
     pub(crate) death: Arc<Notify>,
@@ -93,16 +93,20 @@ impl Backend for FaultyTable {
         Box::pin(self.call(async move { self.world.table.query(range, limit).await }))
     }
 
-    /// The sixteen shards of the index are asked at once, so their calls count as one.
+    /// The sixteen shards of the index are asked at once, so that one of them takes the time for all;
+    /// each may fail.
     fn query_wake(&self, query: WakeQuery) -> Answer<'_, Vec<Item>> {
         if query.shard.ends_with("00") {
             return Box::pin(self.call(async move { self.world.table.query_wake(query).await }));
+        }
+        if self.draw().0 == Fate::Refused {
+            return Box::pin(std::future::ready(Err(StoreError::Unavailable("throttled".to_owned()))));
         }
         self.world.table.query_wake(query)
     }
 
     fn transact(&self, writes: Vec<Write>, token: TransactionToken) -> Answer<'_, ()> {
-        Box::pin(self.call(async move { self.world.transact(self.role, writes, token).await }))
+        Box::pin(self.call(async move { self.world.transact(self.caller, writes, token).await }))
     }
 
     fn put_unseen(&self, items: Vec<NewItem>) -> Answer<'_, ()> {

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -20,19 +20,31 @@ const AT_ONCE: usize = 4;
 
 #[test]
 fn nothing_is_lost_or_doubled_in_two_thousand_histories() {
-    let next = AtomicU64::new(0);
+    let (next, total) = (AtomicU64::new(0), Mutex::new(Statistics::default()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 while let seed @ 0..SEEDS_ON_MODEL = next.fetch_add(1, Ordering::Relaxed) {
-                    if let Err(violation) = run_on_model(seed) {
-                        panic!("{violation}");
+                    match run_on_model(seed) {
+                        Ok(statistics) => *total.lock().unwrap() += statistics,
+                        Err(violation) => panic!("{violation}"),
                     }
                 }
             });
         }
     });
+    let Statistics { runs, missed, skipped, superseded, released, crashes, .. } = *total.lock().unwrap();
+    for count in [runs / 20, missed, skipped, superseded, released, crashes] {
+        assert!(count > SEEDS_ON_MODEL / 10, "the histories are full of everything: {total:?}");
+    }
+}
+
+#[test]
+fn a_seed_is_a_history() {
+    for seed in 0..5 {
+        assert_eq!(run_on_model(seed).unwrap(), run_on_model(seed).unwrap(), "seed {seed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

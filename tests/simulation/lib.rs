@@ -22,25 +22,42 @@ use std::time::Duration;
 use sundial_store::Backend;
 use sundial_store::table::model::ModelTable;
 
+use sundial_model::fresh_id::simulated::seed_ids;
+
 use chance::Chance;
 use world::World;
 
 /// What happened in a history without a violation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Transactions that were checked.
     pub transactions: u64,
-    /// Job runs that were recorded.
+    /// Job runs that were recorded, those below included.
     pub runs: u64,
+    /// Records of stretches that were missed.
+    pub missed: u64,
+    /// Runs that did not start because another was active.
+    pub skipped: u64,
+    /// Runs that ended in favour of the next one.
+    pub superseded: u64,
+    /// Runs that had waited and were started.
+    pub released: u64,
     /// Invocations that died.
     pub crashes: u64,
+    /// What happened in all, as a number: the same for the same history.
+    pub digest: u64,
 }
 
 impl std::ops::AddAssign for Statistics {
     fn add_assign(&mut self, other: Self) {
         self.transactions += other.transactions;
         self.runs += other.runs;
+        self.missed += other.missed;
+        self.skipped += other.skipped;
+        self.superseded += other.superseded;
+        self.released += other.released;
         self.crashes += other.crashes;
+        self.digest ^= other.digest;
     }
 }
 
@@ -100,6 +117,7 @@ const REST_TIME: Duration = Duration::from_secs(60 * 60);
 
 async fn run(seed: u64, table: Arc<dyn Backend>, trouble: Duration) -> Result<Statistics, Box<Violation>> {
     fastrand::seed(seed);
+    seed_ids(seed);
     let world = World::new(seed, table, trouble);
     world.prepare().await;
     timer::start(&world);
@@ -108,6 +126,7 @@ async fn run(seed: u64, table: Arc<dyn Backend>, trouble: Duration) -> Result<St
     tokio::pin!(is_troubled);
     loop {
         tokio::select! {
+            biased;
             () = &mut is_troubled => break,
             () = tokio::time::sleep(Duration::from_secs(5)) => world.verdict()?,
         }

@@ -50,9 +50,14 @@ fn main() -> ExitCode {
     });
     let total = *total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     println!(
-        "{seeds} histories from seed {from}: {} transactions checked, {} job runs, {} deaths, {:.1} s, violations: {}",
+        "{seeds} histories from seed {from}: {} transactions checked, {} job runs ({} skipped, {} superseded, {} released, \
+         {} stretches missed), {} deaths, {:.1} s, violations: {}",
         total.transactions,
         total.runs,
+        total.skipped,
+        total.superseded,
+        total.released,
+        total.missed,
         total.crashes,
         begun.elapsed().as_secs_f64(),
         failed.load(Ordering::Relaxed)

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::bus::SimulatedBus;
 use crate::chance::Chance;
-use crate::checker::{Checker, Role};
+use crate::checker::{Caller, Checker, Role};
 use crate::faulty_table::FaultyTable;
 use crate::outside::Outside;
 use crate::{Statistics, Violation};
@@ -130,17 +130,17 @@ impl World {
     /// Writes a transaction and checks what it did.
     pub(crate) async fn transact(
         &self,
-        role: Role,
+        caller: Caller,
         writes: Vec<Write>,
         token: TransactionToken,
     ) -> Result<(), StoreError> {
         let _order = self.order.lock().await;
         let written = self.table.transact(writes.clone(), token.clone()).await;
         if let Err(StoreError::Refused(message) | StoreError::Corrupt(message)) = &written {
-            self.object(format!("a transaction of {role:?} is none that DynamoDB takes: {message}"));
+            self.object(format!("a transaction of {:?} is none that DynamoDB takes: {message}", caller.role));
         }
         written?;
-        self.checker().committed(role, self.now(), &writes, &token);
+        self.checker().committed(caller, self.now(), &writes, &token);
         Ok(())
     }
 
@@ -191,7 +191,12 @@ impl World {
 
     fn clients(self: &Arc<Self>, role: Role, death: Arc<Notify>) -> Clients {
         let (chance, skew) = self.draw(|chance, _| (chance.fork(), chance.between(Duration::ZERO, SKEW_MAX * 2)));
-        let table = FaultyTable { world: Arc::clone(self), role, chance: Mutex::new(chance), death };
+        let table = FaultyTable {
+            world: Arc::clone(self),
+            caller: Caller { role, begun: self.now() },
+            chance: Mutex::new(chance),
+            death,
+        };
         Clients {
             clock: Clock::simulated(self.begun, self.begun_at + skew - SKEW_MAX),
             store: Store::new(Table::over(Arc::new(table)), SETTINGS.retention),

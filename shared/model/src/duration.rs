@@ -148,7 +148,9 @@ fn read_milliseconds<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_
 
 /// A length of time in the largest unit that needs no fraction.
 pub fn in_words(milliseconds: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    // A year is 365.25 days, as in ms-strings.
+    const UNITS: [(u64, &str); 5] =
+        [(31_557_600_000, "y"), (86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
     for (unit, name) in UNITS {
         if milliseconds >= unit && milliseconds.is_multiple_of(unit) {
             return format!("{}{name}", milliseconds / unit);

@@ -19,7 +19,7 @@ macro_rules! uuid_type {
         impl $name {
             /// A new id, in the order of creation.
             pub fn new() -> Self {
-                Self(Uuid::now_v7())
+                Self(crate::fresh_id::fresh_id())
             }
         }
 

@@ -7,6 +7,7 @@
 pub mod configuration;
 pub mod duration;
 pub mod event;
+pub mod fresh_id;
 pub mod identifiers;
 pub mod invalid;
 pub mod job;

@@ -24,12 +24,15 @@ impl Timestamp {
     /// The last instant that is written with four digits for the year; later ones are clamped to it.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// From milliseconds since the epoch, clamped to the years 1970 to 9999.
+    /// The first instant that is written with four digits for the year; earlier ones are clamped to it.
+    pub const MIN: Self = Self(-62_167_219_200_000);
+
+    /// From milliseconds since the epoch, clamped to the years 0 to 9999.
     pub fn from_milliseconds(milliseconds: i64) -> Self {
-        Self(milliseconds.clamp(0, Self::MAX.0))
+        Self(milliseconds.clamp(Self::MIN.0, Self::MAX.0))
     }
 
-    /// From whole seconds since the epoch, clamped to the years 1970 to 9999.
+    /// From whole seconds since the epoch, clamped to the years 0 to 9999.
     pub fn from_seconds(seconds: i64) -> Self {
         Self::from_milliseconds(seconds.saturating_mul(1000))
     }
@@ -97,10 +100,10 @@ impl FromStr for Timestamp {
         let time = DateTime::parse_from_rfc3339(text)
             .map_err(|_| format!("must be an RFC 3339 instant such as 2026-01-31T09:00:00Z, not {text:?}"))?;
         let milliseconds = time.timestamp_millis();
-        if (0..=Self::MAX.0).contains(&milliseconds) {
+        if (Self::MIN.0..=Self::MAX.0).contains(&milliseconds) {
             Ok(Self(milliseconds))
         } else {
-            Err(format!("must be between the years 1970 and 9999, not {text:?}"))
+            Err(format!("must be between the years 0 and 9999, not {text:?}"))
         }
     }
 }
@@ -145,8 +148,9 @@ mod tests {
 
     #[test]
     fn the_order_of_the_texts_is_the_order_of_the_instants() {
-        let times: Vec<_> =
-            [0, 1, 999, 1_000, 1_700_000_000_123, Timestamp::MAX.0].map(Timestamp::from_milliseconds).to_vec();
+        let times: Vec<_> = [Timestamp::MIN.0, -1, 0, 1, 999, 1_000, 1_700_000_000_123, Timestamp::MAX.0]
+            .map(Timestamp::from_milliseconds)
+            .to_vec();
         let texts: Vec<_> = times.iter().map(ToString::to_string).collect();
         assert!(texts.is_sorted(), "{texts:?}");
     }

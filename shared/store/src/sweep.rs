@@ -6,6 +6,7 @@
 //! replaced, the transaction leaves a new note for the time when no job run can need them.
 
 use serde::{Deserialize, Serialize};
+use sundial_model::fresh_id::fresh_id;
 use sundial_model::{PayloadPartId, SecretsId, Timestamp};
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ impl Store {
         secrets: Vec<SecretsId>,
         now: Timestamp,
     ) -> Result<Staged, StoreError> {
-        let staged = Staged { note: Uuid::now_v7() };
+        let staged = Staged { note: fresh_id() };
         let write = note(staged.note, SweepItem { parts, secrets, sweep_at: now + STAGING_TIME })?;
         self.table.write(vec![write]).await?;
         Ok(staged)
@@ -68,7 +69,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let sweep_at = now + RUN_AGE_MAX + self.retention;
-        Ok(vec![note(Uuid::now_v7(), SweepItem { parts, secrets, sweep_at })?])
+        Ok(vec![note(fresh_id(), SweepItem { parts, secrets, sweep_at })?])
     }
 
     /// Sweeps what a note names, if it is time.

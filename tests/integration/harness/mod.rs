@@ -23,13 +23,18 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) async fn start() -> Self {
+        Self::start_in(Mode::Whole).await
+    }
+
+    /// Just DynamoDB, S3 and a bus.
+    pub(crate) async fn start_storage_only() -> Self {
+        Self::start_in(Mode::StorageOnly).await
+    }
+
+    async fn start_in(mode: Mode) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = DevOptions {
-            port: 0,
-            data_folder: folder.path().to_owned(),
-            mode: Mode::Whole,
-            lease: Duration::from_secs(4),
-        };
+        let options =
+            DevOptions { port: 0, data_folder: folder.path().to_owned(), mode, lease: Duration::from_secs(4) };
         let dev = DevCloud::start(options).await.unwrap();
         let api = Api::new(dev.description());
         Self { dev, api, _folder: folder }

@@ -6,18 +6,23 @@ use std::time::Duration;
 use sundial_engine::overlap::ACTIVE_RUNS_MAX;
 use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::job_run::ReasonType;
-use sundial_model::schedule::Overlap;
+use sundial_model::schedule::{CatchUpPolicy, Overlap};
 use sundial_model::{JobRunId, Timestamp};
 use sundial_store::{StoredJob, StoredJobRun};
 
+use super::catch_up::{Outage, is_outage};
 use super::history::History;
-use super::{JobChanges, Role, may_follow};
+use super::{Caller, JobChanges, Role, admissions, may_follow};
 use crate::world::SKEW_MAX;
 
 /// In a healthy world an occurrence is recorded this long after its time at the latest.
 const LATENESS_MAX: Duration = Duration::from_secs(3);
-/// A change over the API is decided this long before it is written, at most.
-const API_TIME: Duration = Duration::from_secs(29);
+
+/// Whether what an evaluator records is made up for the past; `None` when that cannot be told.
+fn is_made_up(had: &StoredJob, now: Timestamp) -> Option<bool> {
+    let policy = had.definition.schedule.as_ref().map(|schedule| schedule.specification().catch_up.policy);
+    if policy == Some(CatchUpPolicy::All) { is_outage(had, now) } else { Some(false) }
+}
 
 /// One creation of a job.
 #[derive(Default)]
@@ -26,6 +31,7 @@ pub(crate) struct JobBook {
     schedule: Option<CompiledSchedule>,
     is_deleted: bool,
     history: History,
+    outage: Outage,
     active: BTreeSet<JobRunId>,
     waiting: BTreeMap<String, JobRunId>,
 }
@@ -38,12 +44,13 @@ impl JobBook {
     /// Notes a transaction and says what does not hold after it. `before` has the changed runs as they were.
     pub(crate) fn apply(
         &mut self,
-        role: Role,
+        caller: Caller,
         now: Timestamp,
         is_healthy: bool,
         before: &[StoredJobRun],
         changes: &JobChanges,
     ) -> Result<(), String> {
+        let Caller { role, begun } = caller;
         let had = self.job.clone();
         if let Some(job) = &changes.job
             && had.as_ref().is_none_or(|had| had.definition != job.definition)
@@ -67,10 +74,18 @@ impl JobBook {
                 self.history.miss(run, schedule)?;
             }
         }
-        self.note_places(changes)?;
         if let (Some(had), Some(job)) = (&had, &changes.job) {
-            self.check_progress(role, now, had, job)?;
+            let is_made_up = |run: &StoredJobRun| match role {
+                Role::Evaluator => is_made_up(had, now),
+                Role::Api | Role::Executor => Some(run.scheduled_time.is_some()),
+            };
+            admissions::check(had.overlap(), &self.active, self.waiting.len(), changes, is_made_up)?;
+            if role == Role::Evaluator && had.next != job.next {
+                self.outage.check(had, now, changes, job.next.map(|next| next.effective))?;
+            }
+            self.check_progress(role, begun, now, had, job)?;
         }
+        self.note_places(changes)?;
         if let Some(job) = &changes.job {
             self.job = Some((**job).clone());
         }
@@ -170,7 +185,14 @@ impl JobBook {
     }
 
     /// Nothing is left out between two states of a job.
-    fn check_progress(&self, role: Role, now: Timestamp, had: &StoredJob, job: &StoredJob) -> Result<(), String> {
+    fn check_progress(
+        &self,
+        role: Role,
+        begun: Timestamp,
+        now: Timestamp,
+        had: &StoredJob,
+        job: &StoredJob,
+    ) -> Result<(), String> {
         if job.last_nominal < had.last_nominal {
             return Err(format!(
                 "the last nominal time went from {:?} back to {:?}",
@@ -189,18 +211,18 @@ impl JobBook {
                 gap.map_or(Ok(()), |gap| Err(format!("the occurrence {gap} was left out")))
             }
             (Role::Evaluator, ..) => Err("an evaluator moved a schedule that was not due".to_owned()),
-            (Role::Api, ..) => self.check_restart(now, job),
+            (Role::Api, ..) => self.check_restart(begun, now, job),
         }
     }
 
     /// After a change by a user the next occurrence is strictly after that and after the last one.
-    fn check_restart(&self, now: Timestamp, job: &StoredJob) -> Result<(), String> {
+    fn check_restart(&self, begun: Timestamp, now: Timestamp, job: &StoredJob) -> Result<(), String> {
         let Some(schedule) = &self.schedule else {
             return if job.next.is_none() { Ok(()) } else { Err("no schedule, but a next run".to_owned()) };
         };
         let next = job.next.map(|next| next.nominal);
         let last = job.last_nominal.unwrap_or(Timestamp::EPOCH);
-        let earliest = schedule.next_nominal(last.max(now - API_TIME - SKEW_MAX));
+        let earliest = schedule.next_nominal(last.max(begun - SKEW_MAX));
         let latest = schedule.next_nominal(last.max(now + SKEW_MAX));
         let in_order = |time: Option<Timestamp>| time.unwrap_or(Timestamp::MAX);
         if (in_order(earliest)..=in_order(latest)).contains(&in_order(next)) {

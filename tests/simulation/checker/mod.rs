@@ -1,12 +1,15 @@
 //! The invariants of schedules, checked after each transaction on what it wrote.
 
+mod admissions;
+mod catch_up;
 mod history;
 mod job_book;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use sundial_model::job_run::JobRunStatus;
+use sundial_model::job_run::{JobRunStatus, ReasonType};
 use sundial_model::{JobRunId, JobUuid, Timestamp};
 use sundial_store::inspection::{Change, change};
 use sundial_store::keys::Key;
@@ -21,6 +24,13 @@ pub(crate) enum Role {
     Api,
     Evaluator,
     Executor,
+}
+
+/// Whose it is, and since when that invocation goes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller {
+    pub(crate) role: Role,
+    pub(crate) begun: Timestamp,
 }
 
 /// So many of the last changes are told with a violation.
@@ -54,21 +64,22 @@ pub(crate) struct JobChanges {
 
 impl Checker {
     /// Checks a transaction that was just written at the true time `now`.
-    pub(crate) fn committed(&mut self, role: Role, now: Timestamp, writes: &[Write], token: &TransactionToken) {
+    pub(crate) fn committed(&mut self, caller: Caller, now: Timestamp, writes: &[Write], token: &TransactionToken) {
         if self.violation.is_some() || !self.tokens.insert(token.clone()) {
             return;
         }
         self.statistics.transactions += 1;
         let changes = self.by_job(writes);
         for (uuid, changes) in changes {
+            let role = caller.role;
             self.note(role, now, uuid, &changes);
-            self.statistics.runs += changes.new_runs.len() as u64;
+            self.count(&changes);
             let lanes_before = |run: &StoredJobRun| self.runs.get(&run.id).cloned();
             let before: Vec<_> = changes.changed_runs.iter().filter_map(lanes_before).collect();
             let book = self.books.entry(uuid).or_default();
             let grace = self.recovered_at.map(|at| at + RECOVERY_TIME);
             let is_healthy = grace.is_some_and(|grace| now > grace);
-            if let Err(violation) = book.apply(role, now, is_healthy, &before, &changes) {
+            if let Err(violation) = book.apply(caller, now, is_healthy, &before, &changes) {
                 self.violation = Some(format!("{violation} (job {uuid}, transaction of {role:?} at {now})"));
                 return;
             }
@@ -76,6 +87,24 @@ impl Checker {
                 self.runs.insert(run.id, run);
             }
         }
+    }
+
+    fn count(&mut self, changes: &JobChanges) {
+        let new_with = |wanted: ReasonType| {
+            let has = |run: &&StoredJobRun| run.reason.as_ref().is_some_and(|reason| reason.reason_type == wanted);
+            changes.new_runs.iter().filter(has).count() as u64
+        };
+        let is_superseded =
+            |run: &&StoredJobRun| run.reason.as_ref().is_some_and(|it| it.reason_type == ReasonType::Superseded);
+        let new: HashSet<_> = changes.new_runs.iter().map(|run| run.id).collect();
+        self.statistics += Statistics {
+            runs: changes.new_runs.len() as u64,
+            missed: new_with(ReasonType::Missed),
+            skipped: new_with(ReasonType::AnotherJobRunActive),
+            superseded: changes.changed_runs.iter().filter(is_superseded).count() as u64,
+            released: changes.with_lanes.difference(&new).count() as u64,
+            ..Statistics::default()
+        };
     }
 
     fn by_job(&mut self, writes: &[Write]) -> BTreeMap<JobUuid, JobChanges> {
@@ -131,6 +160,9 @@ impl Checker {
             let place = if changes.with_lanes.contains(&run.id) { " (started)" } else { "" };
             line += &format!("; run {time} {:?}{reason}{place}", run.status);
         }
+        let mut hasher = DefaultHasher::new();
+        (self.statistics.digest, &line).hash(&mut hasher);
+        self.statistics.digest = hasher.finish();
         self.trace.push_back(line);
         if self.trace.len() > TRACE_LENGTH {
             self.trace.pop_front();
@@ -163,7 +195,7 @@ impl Checker {
     /// What has not come to rest, in words: a run that should have ended, a job that is overdue.
     pub(crate) fn unrest(&self, now: Timestamp) -> Option<String> {
         let recovered_at = self.recovered_at?;
-        if now < recovered_at + RECOVERY_TIME {
+        if now < recovered_at + RECOVERY_TIME + HEALTHY_TIME {
             return Some("too early to say".to_owned());
         }
         let old = now - RUN_TIME;
@@ -181,6 +213,8 @@ impl Checker {
 /// An evaluator of after the last fault is there after this long: the timer, its delays, and leases
 /// of those that died last.
 const RECOVERY_TIME: Duration = Duration::from_secs(150);
+/// A healthy world is watched at least so long.
+const HEALTHY_TIME: Duration = Duration::from_secs(90);
 /// In a healthy world a run is done after this long.
 const RUN_TIME: Duration = Duration::from_secs(30);
 

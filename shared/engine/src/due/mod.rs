@@ -77,7 +77,7 @@ impl Occurrences<'_> {
         let is_outage = now.since(first.effective) > LOOK_AHEAD;
         let outage = catching_up.or(is_outage.then_some(CatchingUp { found_at: now, missed: None, made_up: 0 }));
         match outage {
-            Some(outage) => self.plan_outage(first, outage, at_once),
+            Some(outage) => self.plan_outage(first, outage, now, at_once),
             None => self.plan_present(first, now, at_once),
         }
     }
@@ -96,7 +96,7 @@ impl Occurrences<'_> {
         DuePlan { due, missed: None, next, catching_up: None, last_nominal: last.nominal }
     }
 
-    fn plan_outage(self, first: Occurrence, mut outage: CatchingUp, at_once: usize) -> DuePlan {
+    fn plan_outage(self, first: Occurrence, mut outage: CatchingUp, now: Timestamp, at_once: usize) -> DuePlan {
         let missed_before = outage.missed;
         let (mut due, mut last, mut next) = (Vec::new(), first, Some(first));
         let mut looked_at = 0;
@@ -106,7 +106,7 @@ impl Occurrences<'_> {
             }
             looked_at += 1;
             let following = self.following(occurrence);
-            match self.made_up(outage, occurrence, following) {
+            match self.made_up(outage, occurrence, following, now) {
                 Some(origin) => {
                     due.push((occurrence, origin));
                     outage.made_up += 1;
@@ -126,10 +126,16 @@ impl Occurrences<'_> {
     }
 
     /// Whether an occurrence of the outage runs after all.
-    fn made_up(self, outage: CatchingUp, occurrence: Occurrence, following: Option<Occurrence>) -> Option<Origin> {
+    fn made_up(
+        self,
+        outage: CatchingUp,
+        occurrence: Occurrence,
+        following: Option<Occurrence>,
+        now: Timestamp,
+    ) -> Option<Origin> {
         let is_within = outage.found_at.since(occurrence.nominal) <= self.catch_up.window.as_duration();
         let is_latest = following.is_none_or(|following| following.effective > outage.found_at);
-        let is_just_late = outage.found_at.since(occurrence.effective) <= LOOK_AHEAD;
+        let is_just_late = now.since(occurrence.effective) <= LOOK_AHEAD;
         match self.catch_up.policy {
             CatchUpPolicy::Latest => (is_within && is_latest).then_some(Origin::Present),
             CatchUpPolicy::All => (is_within && outage.made_up < self.catch_up.limit.get()).then_some(Origin::MadeUp),

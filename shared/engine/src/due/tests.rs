@@ -1,3 +1,5 @@
+//! Plans of what is due, in minutes.
+
 use super::*;
 use serde_json::{Value, json};
 use sundial_model::InvalidFields;

@@ -13,9 +13,14 @@ pub(super) fn read(text: &str) -> Result<Fields, String> {
         return Err("must be at most 1000 bytes".to_owned());
     }
     if text.split_ascii_whitespace().count() == 5 {
-        return Err(format!("has five fields, but the first of six is the second; write \"0 {text}\""));
+        return Err(format!("has five fields, but the first of six is the second; {}", advice(text)));
     }
-    let schedule = cron::Schedule::from_str(text).map_err(|error| format!("is not a cron string: {error}"))?;
+    let schedule = cron::Schedule::from_str(text).map_err(|error| {
+        // It is told in several lines, with a caret below.
+        let lines = error.to_string();
+        let message = lines.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "^");
+        format!("is not a cron string: {}", message.collect::<Vec<_>>().join(" "))
+    })?;
     Ok(Fields {
         seconds: mask(schedule.seconds(), 0),
         minutes: mask(schedule.minutes(), 0),
@@ -28,6 +33,30 @@ pub(super) fn read(text: &str) -> Result<Fields, String> {
         nth: None,
         years: if schedule.years().is_all() { ALL_YEARS } else { year_mask(members(schedule.years())) },
     })
+}
+
+/// What to write instead of a string of crontab, which counts the days of the week from 0, Sunday, and
+/// lets one of the two day fields match.
+fn advice(text: &str) -> String {
+    const NAMES: [&str; 8] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let fields: Vec<_> = text.split_ascii_whitespace().collect();
+    let day_of_week = fields.last().copied().unwrap_or_default();
+    let mut named = String::new();
+    let mut before = None;
+    for character in day_of_week.chars() {
+        let day = character.to_digit(10).filter(|_| before != Some('/'));
+        match day.and_then(|day| NAMES.get(day as usize)) {
+            Some(name) => named += name,
+            None => named.push(character),
+        }
+        before = Some(character);
+    }
+    let write = format!("write \"0 {} {named}\"", fields[..fields.len() - 1].join(" "));
+    let is_any = |field: &str| matches!(field, "*" | "?");
+    if is_any(day_of_week) || fields.get(2).is_none_or(|field| is_any(field)) {
+        return write;
+    }
+    write + "; mind that both day fields must match here, and one of them in crontab"
 }
 
 fn members(unit: &impl TimeUnitSpec) -> impl Iterator<Item = u32> {

@@ -53,7 +53,7 @@ impl CompiledSchedule {
     /// Compiles a schedule.
     ///
     /// # Errors
-    /// Names what cannot be read, or the schedule itself (empty pointer) when it can never fire.
+    /// Names what cannot be read, or what is why it can never fire.
     pub fn compile(specification: &ScheduleSpecification) -> Result<Self, InvalidFields> {
         let mut errors = InvalidFields::default();
         let zone = match &specification.timezone {
@@ -86,10 +86,43 @@ impl CompiledSchedule {
             // Local time is never further from UTC than that.
             schedule.bounds.1 = schedule.bounds.1.min(end_of_entries + DAY_SECONDS);
         }
+        if schedule.bounds.1 < 0 {
+            // All of it is in the past, of which nothing before 1970 is looked at.
+            return Ok(schedule);
+        }
         match schedule.next_second(i64::MIN) {
             Some(_) => Ok(schedule),
-            None => Err(InvalidFields::one("", "can never fire: no time matches any of its entries")),
+            None => Err(schedule.why_never(specification)),
         }
+    }
+
+    /// Which fields are why it can never fire.
+    fn why_never(&self, specification: &ScheduleSpecification) -> InvalidFields {
+        if self.intervals.is_empty() && self.entries.is_empty() {
+            return InvalidFields::one("", "can never fire: it needs intervals, calendars or cron strings");
+        }
+        let mut errors = InvalidFields::default();
+        let calendars = (0..specification.calendars.len()).map(|index| format!("/calendars/{index}"));
+        let cron = (0..specification.cron.len()).map(|index| format!("/cron/{index}"));
+        for (pointer, entry) in calendars.chain(cron).zip(&self.entries) {
+            if self.zone.next(entry, -1).is_none() {
+                errors.push(pointer, "can never fire: no time matches all of its fields");
+            }
+        }
+        if self.intervals.is_empty() && errors.0.len() == self.entries.len() {
+            return errors;
+        }
+        let without_exclusions = Self { exclusions: Vec::new(), ..self.clone() };
+        if without_exclusions.next_second(i64::MIN).is_some() {
+            return InvalidFields::one("/exclusions", "leave nothing of the schedule, which so can never fire");
+        }
+        let (pointer, bound) = match (specification.start_at, specification.end_at) {
+            (Some(start), None) => ("/startAt", format!("{start} until the end of the year 2100")),
+            (Some(start), Some(end)) => ("/endAt", format!("{start} until {end}")),
+            (None, Some(end)) => ("/endAt", format!("the year 1970 until {end}")),
+            (None, None) => ("", "the year 1970 until the end of the year 2100".to_owned()),
+        };
+        InvalidFields::one(pointer, format!("lets it never fire: nothing occurs from {bound}"))
     }
 
     /// The earliest nominal time strictly after `after`; a fraction of a second in it is dropped.
@@ -151,6 +184,7 @@ impl CompiledSchedule {
 fn bounds(specification: &ScheduleSpecification) -> (i64, i64) {
     // A start with a fraction begins at the next whole second.
     let first = specification.start_at.map_or(0, |start| start.seconds() + i64::from(start.milliseconds() % 1000 != 0));
+    let first = first.max(0);
     let last = specification.end_at.map_or(LAST_SECOND, |end| end.seconds().min(LAST_SECOND));
     (first, last)
 }

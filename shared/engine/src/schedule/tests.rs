@@ -65,34 +65,58 @@ fn the_vectors_of_daylight_saving_hold() {
 
 #[test]
 fn what_can_never_fire_is_refused() {
-    for never in [
-        json!({}),
-        json!({ "calendars": [{ "month": "FEBRUARY", "dayOfMonth": 31 }] }),
-        json!({ "cron": ["0 0 0 30 2 *"] }),
-        json!({ "calendars": [{ "dayOfMonth": 7, "month": "MAY", "dayOfWeek": "MONDAY", "nth": 5 }] }),
-        json!({ "calendars": [{}], "exclusions": [{ "hour": 0 }] }),
-        json!({ "intervals": [{ "every": "1s" }], "exclusions": [{}] }),
-        json!({ "intervals": [{ "every": "1s" }], "exclusions": [
+    for (pointer, never) in [
+        ("", json!({})),
+        ("/calendars/0", json!({ "calendars": [{ "month": "FEBRUARY", "dayOfMonth": 31 }] })),
+        ("/cron/0", json!({ "cron": ["0 0 0 30 2 *"] })),
+        (
+            "/calendars/0",
+            json!({ "calendars": [{ "dayOfMonth": 7, "month": "MAY", "dayOfWeek": "MONDAY", "nth": 5 }] }),
+        ),
+        ("/exclusions", json!({ "calendars": [{}], "exclusions": [{ "hour": 0 }] })),
+        ("/exclusions", json!({ "intervals": [{ "every": "1s" }], "exclusions": [{}] })),
+        (
+            "/exclusions",
+            json!({ "intervals": [{ "every": "1s" }], "exclusions": [
             { "second": { "start": 0, "end": 29 } }, { "second": { "start": 30, "end": 59 } }
         ] }),
-        json!({ "intervals": [{ "every": "1s" }], "exclusions": [
+        ),
+        (
+            "/exclusions",
+            json!({ "intervals": [{ "every": "1s" }], "exclusions": [
             { "hour": { "start": 0, "end": 11 } }, { "hour": { "start": 12, "end": 23 } }
         ] }),
-        json!({ "calendars": [{ "second": "*", "minute": "*", "hour": "*" }], "exclusions": [
+        ),
+        (
+            "/exclusions",
+            json!({ "calendars": [{ "second": "*", "minute": "*", "hour": "*" }], "exclusions": [
             { "second": { "start": 0, "end": 59, "step": 2 } }, { "second": { "start": 1, "end": 59, "step": 2 } }
         ] }),
-        json!({ "intervals": [{ "every": "2s" }], "exclusions": [{ "second": { "start": 0, "end": 59, "step": 2 } }] }),
-        json!({ "intervals": [{ "every": "86401s" }], "startAt": "1970-01-02T00:00:00Z", "exclusions": [
+        ),
+        (
+            "/exclusions",
+            json!({ "intervals": [{ "every": "2s" }], "exclusions": [{ "second": { "start": 0, "end": 59, "step": 2 } }] }),
+        ),
+        (
+            "/exclusions",
+            json!({ "intervals": [{ "every": "86401s" }], "startAt": "1970-01-02T00:00:00Z", "exclusions": [
             { "hour": { "start": 1, "end": 23 } }, { "minute": { "start": 1, "end": 59 } },
             { "second": { "start": 1, "end": 59 } }
         ] }),
-        json!({ "calendars": [{ "dayOfMonth": "L-30", "month": "FEBRUARY" }] }),
-        json!({ "calendars": [{ "year": 2030 }], "startAt": "2031-01-01T00:00:00Z" }),
+        ),
+        ("/calendars/0", json!({ "calendars": [{ "dayOfMonth": "L-30", "month": "FEBRUARY" }] })),
+        ("/startAt", json!({ "calendars": [{ "year": 2030 }], "startAt": "2031-01-01T00:00:00Z" })),
     ] {
         let errors = compile(never.clone()).expect_err("never");
-        assert_eq!(errors.0[0].pointer, "", "{never}");
+        assert_eq!(errors.0[0].pointer, pointer, "{never}");
     }
-    assert!(compile(json!({ "calendars": [{ "year": 2001 }] })).is_ok(), "the past is no never");
+    let past =
+        [json!({ "calendars": [{ "year": 2001 }] }), json!({ "calendars": [{}], "endAt": "1960-01-01T00:00:00Z" })];
+    for past in past {
+        let schedule = compile(past.clone()).unwrap_or_else(|errors| panic!("{past} is no never: {errors:?}"));
+        assert_eq!(next(&schedule, "2026-01-01T00:00:00Z", 1), [""; 0]);
+    }
+    assert!(compile(json!({ "calendars": [{ "hour": 9 }], "startAt": "1960-01-01T00:00:00Z" })).is_ok());
 }
 
 #[test]
@@ -102,6 +126,17 @@ fn what_cannot_be_read_is_named() {
     let pointers: Vec<_> = errors.0.iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(pointers, ["/timezone", "/cron/1", "/cron/2"]);
     assert!(errors.0[1].message.contains("\"0 0 9 * * *\""), "{}", errors.0[1].message);
+    assert!(!errors.0[2].message.contains('\n'), "{}", errors.0[2].message);
+    for (crontab, advice) in [
+        ("0 9 * * 1", "write \"0 0 9 * * Mon\""),
+        ("*/5 9-17 * * 1-5", "write \"0 */5 9-17 * * Mon-Fri\""),
+        ("0 9 * * 0,7", "write \"0 0 9 * * Sun,Sun\""),
+        ("0 9 * * */2", "write \"0 0 9 * * */2\""),
+        ("0 9 13 * 5", "write \"0 0 9 13 * Fri\"; mind"),
+    ] {
+        let errors = compile(json!({ "cron": [crontab] })).expect_err("five fields");
+        assert!(errors.0[0].message.contains(advice), "{crontab}: {}", errors.0[0].message);
+    }
 }
 
 #[test]

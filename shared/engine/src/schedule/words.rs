@@ -1,7 +1,9 @@
 //! What a schedule means, in words: "at 09:00 on Monday to Friday, Europe/Berlin, except 25 December".
 
 use sundial_model::duration::in_words;
-use sundial_model::schedule::{CalendarUnit, DayOfWeek, Interval, Month, ScheduleSpecification};
+use sundial_model::schedule::{
+    CalendarUnit, DayOfWeek, DaylightSaving, Fold, Gap, Interval, Month, ScheduleSpecification,
+};
 
 use super::CompiledSchedule;
 use super::civil::FIRST_YEAR;
@@ -11,7 +13,8 @@ use super::fields::{ALL_HOURS, ALL_MINUTES, ALL_YEARS, Fields};
 impl CompiledSchedule {
     /// The schedule in words; `specification` is what it was compiled from.
     pub fn in_words(&self, specification: &ScheduleSpecification) -> String {
-        let intervals = specification.intervals.iter().map(|interval| interval_in_words(*interval));
+        let has_zone = specification.timezone.is_some();
+        let intervals = specification.intervals.iter().map(|interval| interval_in_words(*interval, has_zone));
         let calendars = specification.calendars.iter().map(Fields::of_entry);
         // It was compiled, so that its cron strings can be read.
         let cron = specification.cron.iter().filter_map(|text| cron_string::read(text).ok());
@@ -24,7 +27,10 @@ impl CompiledSchedule {
         if !self.exclusions.is_empty() {
             let exclusions: Vec<_> =
                 specification.exclusions.iter().map(|it| exclusion_in_words(&Fields::of_exclusion(it))).collect();
-            words += &format!(", except {}", exclusions.join(" and "));
+            words += &format!(", except {}", exclusions.join(" and except "));
+        }
+        if let Some(policy) = specification.dst.filter(|_| has_local_times) {
+            words += dst_in_words(policy);
         }
         if let Some(start) = specification.start_at {
             words += &format!(", from {start}");
@@ -39,18 +45,42 @@ impl CompiledSchedule {
     }
 }
 
-fn interval_in_words(interval: Interval) -> String {
+fn dst_in_words(policy: DaylightSaving) -> &'static str {
+    match (policy.gap, policy.fold) {
+        (Gap::Shift, Fold::First) => "",
+        (Gap::Shift, Fold::Last) => ", the second time when local time repeats itself",
+        (Gap::Shift, Fold::Both) => ", both times when local time repeats itself",
+        (Gap::Skip, Fold::First) => ", not when local time leaves it out",
+        (Gap::Skip, Fold::Last) => ", not when local time leaves it out and the second time when it repeats itself",
+        (Gap::Skip, Fold::Both) => ", not when local time leaves it out and both times when it repeats itself",
+    }
+}
+
+/// Intervals are those of UTC, which is said where a time zone stands beside them.
+fn interval_in_words(interval: Interval, has_zone: bool) -> String {
     const DAY_MS: u64 = 24 * 60 * 60 * 1000;
     let (every, offset) = (interval.every.get(), interval.offset.get());
     let offset = if offset == 0 { String::new() } else { format!(" and {} past", in_words(offset)) };
     // Below a day nobody asks what it is counted from.
-    let origin = if every > DAY_MS { ", counted from Thursday, 1 January 1970, 00:00 UTC" } else { "" };
-    format!("every {}{offset}{origin}", in_words(every))
+    let origin = match every {
+        every if every > DAY_MS => ", counted from Thursday, 1 January 1970, 00:00 UTC",
+        _ if has_zone => " (UTC)",
+        _ => "",
+    };
+    let weekday = every.is_multiple_of(7 * DAY_MS).then(|| {
+        let name = weekday_name(u32::try_from((interval.offset.get() / DAY_MS + 4) % 7).unwrap_or(0));
+        format!(", so on {name}s")
+    });
+    format!("every {}{offset}{origin}{}", in_words(every), weekday.unwrap_or_default())
 }
 
 fn calendar_in_words(calendar: &Fields) -> String {
-    let parts =
-        [Some(time_in_words(calendar)), days_in_words(calendar), months_in_words(calendar), years_in_words(calendar)];
+    let parts = [
+        Some(time_in_words(calendar, true)),
+        days_in_words(calendar),
+        months_in_words(calendar),
+        years_in_words(calendar),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
@@ -58,7 +88,7 @@ fn exclusion_in_words(calendar: &Fields) -> String {
     let is_whole_day =
         calendar.hours == ALL_HOURS && calendar.minutes == ALL_MINUTES && calendar.seconds == ALL_MINUTES;
     if let (true, [day], [month], None, None) = (
-        is_whole_day,
+        is_whole_day && calendar.days_from_end == 0,
         bits(calendar.days_of_month, 1, 31).as_slice(),
         bits(calendar.months, 1, 12).as_slice(),
         weekdays_in_words(calendar),
@@ -66,32 +96,36 @@ fn exclusion_in_words(calendar: &Fields) -> String {
     ) {
         return format!("{day} {}", month_name(*month));
     }
-    let time = (!is_whole_day).then(|| time_in_words(calendar));
+    let time = (!is_whole_day).then(|| time_in_words(calendar, false));
     let parts = [time, days_in_words(calendar), months_in_words(calendar), years_in_words(calendar)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-fn time_in_words(calendar: &Fields) -> String {
+/// An entry is due at a second; an exclusion covers minutes and hours, so that a second 0 is worth a word.
+fn time_in_words(calendar: &Fields, is_entry: bool) -> String {
     let (hours, minutes, seconds) =
         (bits(calendar.hours, 0, 23), bits(calendar.minutes, 0, 59), bits(calendar.seconds, 0, 59));
+    let has_every_minute = calendar.minutes == ALL_MINUTES;
     match (hours.as_slice(), minutes.as_slice(), seconds.as_slice()) {
         (hours, [minute], [second]) if hours.len() <= 4 => {
             let second = if *second == 0 { String::new() } else { format!(":{second:02}") };
             let times = hours.iter().map(|hour| format!("{hour:02}:{minute:02}{second}"));
             format!("at {}", times.collect::<Vec<_>>().join(", "))
         }
-        (_, _, [0]) if calendar.minutes == ALL_MINUTES => format!("every minute{}", of_hours(calendar)),
-        (_, _, [0]) => format!("at {}{}", list("minute", &minutes, |it| it.to_string()), of_hours(calendar)),
+        (_, _, [0]) if is_entry && has_every_minute => format!("every minute{}", of_hours(calendar)),
+        (_, _, [0]) if is_entry => {
+            format!("at {}{}", list("minute", &minutes, |it| it.to_string()), of_hours(calendar))
+        }
         _ => {
             let seconds = if calendar.seconds == ALL_MINUTES {
                 "every second".to_owned()
             } else {
                 format!("at {}", list("second", &seconds, |it| it.to_string()))
             };
-            let minutes = if calendar.minutes == ALL_MINUTES {
-                String::new()
-            } else {
-                format!(" of {}", list("minute", &minutes, |it| it.to_string()))
+            let minutes = match has_every_minute {
+                true if calendar.seconds == ALL_MINUTES => String::new(),
+                true => " of every minute".to_owned(),
+                false => format!(" of {}", list("minute", &minutes, |it| it.to_string())),
             };
             format!("{seconds}{minutes}{}", of_hours(calendar))
         }
@@ -107,7 +141,7 @@ fn of_hours(calendar: &Fields) -> String {
 
 fn days_in_words(calendar: &Fields) -> Option<String> {
     let days: Vec<_> = [weekdays_in_words(calendar), days_of_month_in_words(calendar)].into_iter().flatten().collect();
-    (!days.is_empty()).then(|| format!("on {}", days.join(" that are ")))
+    (!days.is_empty()).then(|| format!("on {}", days.join(" when that is ")))
 }
 
 fn weekdays_in_words(calendar: &Fields) -> Option<String> {
@@ -118,14 +152,20 @@ fn weekdays_in_words(calendar: &Fields) -> Option<String> {
     // Weeks begin on Monday here, so that a weekend is one run.
     let mut days: Vec<u32> = days.into_iter().map(|day| (day + 6) % 7).collect();
     days.sort_unstable();
-    let name = |day: u32| capitalized(DayOfWeek::VALUE_NAMES[((day + 1) % 7) as usize]);
-    let names = runs(&days, name);
-    Some(match calendar.nth {
-        None => names,
-        Some(-1) => format!("the last {names} of the month"),
-        Some(nth) if nth < 0 => format!("the {} {names} from the month's end", ordinal(nth.unsigned_abs().into())),
-        Some(nth) => format!("the {} {names} of the month", ordinal(nth.unsigned_abs().into())),
-    })
+    let name = |day: u32| weekday_name((day + 1) % 7);
+    let Some(nth) = calendar.nth else { return Some(runs(&days, name)) };
+    let which = match nth {
+        -1 => "last".to_owned(),
+        nth if nth < 0 => format!("{} from its end", ordinal(nth.unsigned_abs().into())),
+        nth => ordinal(nth.unsigned_abs().into()).to_owned(),
+    };
+    let each: Vec<_> = days.iter().map(|day| name(*day)).collect();
+    let each = each.join(&format!(" and the {which} "));
+    Some(format!("the {which} {each} of the month"))
+}
+
+fn weekday_name(day: u32) -> String {
+    capitalized(DayOfWeek::VALUE_NAMES[(day % 7) as usize])
 }
 
 fn days_of_month_in_words(calendar: &Fields) -> Option<String> {
@@ -224,7 +264,7 @@ mod tests {
         check(json!({ "intervals": [{ "every": "1h", "offset": "5m" }] }), "every 1h and 5m past");
         check(
             json!({ "intervals": [{ "every": "1w" }], "jitter": "30s" }),
-            "every 7d, counted from Thursday, 1 January 1970, 00:00 UTC, each up to 30s later",
+            "every 7d, counted from Thursday, 1 January 1970, 00:00 UTC, so on Thursdays, each up to 30s later",
         );
         check(json!({ "cron": ["0 */15 9-17 * * *"] }), "at minutes 0, 15, 30 and 45 of hours 9 to 17, UTC");
         check(json!({ "calendars": [{ "minute": "*", "hour": "*" }] }), "every minute of every hour, UTC");
@@ -239,6 +279,27 @@ mod tests {
         check(
             json!({ "calendars": [{}], "exclusions": [{ "dayOfWeek": ["SATURDAY", "SUNDAY"] }], "startAt": "2026-01-01T00:00:00Z" }),
             "at 00:00, UTC, except on Saturday and Sunday, from 2026-01-01T00:00:00.000Z",
+        );
+        check(
+            json!({ "calendars": [{}], "exclusions": [{ "dayOfMonth": [25, "L"], "month": "DECEMBER" }, { "second": 30 }] }),
+            "at 00:00, UTC, except on day 25 and the last day of the month in December and except at second 30 of every minute of every hour",
+        );
+        check(json!({ "cron": ["30 * 9 * * *"] }), "at second 30 of every minute of hour 9, UTC");
+        check(
+            json!({ "intervals": [{ "every": "12h" }], "calendars": [{ "hour": 9 }], "timezone": "Europe/Berlin" }),
+            "every 12h (UTC); and at 09:00, Europe/Berlin",
+        );
+        check(
+            json!({ "intervals": [{ "every": "1w", "offset": "1d" }] }),
+            "every 7d and 1d past, counted from Thursday, 1 January 1970, 00:00 UTC, so on Fridays",
+        );
+        check(
+            json!({ "calendars": [{ "dayOfWeek": ["MONDAY", "TUESDAY"], "nth": 1, "dayOfMonth": { "start": 1, "end": 3 } }] }),
+            "at 00:00 on the first Monday and the first Tuesday of the month when that is days 1 to 3 of the month, UTC",
+        );
+        check(
+            json!({ "calendars": [{ "hour": 2 }], "timezone": "Europe/Berlin", "dst": { "gap": "skip", "fold": "both" } }),
+            "at 02:00, Europe/Berlin, not when local time leaves it out and both times when it repeats itself",
         );
     }
 }

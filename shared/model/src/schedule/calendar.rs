@@ -176,7 +176,7 @@ fn read_range<U: CalendarUnit, V: IntoValue>(
             "start" => (has_start, start) = (true, keep(read_member::<U, V>(value, here))),
             "end" => (has_end, end) = (true, keep(read_member::<U, V>(value, here))),
             "step" => {
-                step = keep(WholeNumber::<1, 10_000>::deserialize_from_value(value, here).map(WholeNumber::get));
+                step = keep(WholeNumber::<1, { u32::MAX }>::deserialize_from_value(value, here).map(WholeNumber::get));
             }
             _ => unknown.push(json_pointer(here)),
         }
@@ -212,7 +212,7 @@ fn read_from_end<U: CalendarUnit>(text: &str, location: ValuePointerRef<'_>) -> 
         Some("") => Some(0),
         Some(rest) => rest
             .strip_prefix('-')
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0'))
             .and_then(|digits| digits.parse().ok())
             .filter(|days| (1..U::MAX).contains(days)),
         None => None,
@@ -240,7 +240,11 @@ impl Deserr<InvalidFields> for Nth {
     ) -> Result<Self, InvalidFields> {
         match whole_number(&value) {
             Some(number @ (-5..=-1 | 1..=5)) => Ok(Self(number as i8)),
-            _ => Err(InvalidFields::at(location, "must be a whole number from 1 to 5 or from -5 to -1")),
+            _ => {
+                let given: serde_json::Value = value.into();
+                let message = format!("must be a whole number from 1 to 5 or from -5 to -1, not {given}");
+                Err(InvalidFields::at(location, message))
+            }
         }
     }
 }
@@ -286,8 +290,12 @@ const COMMENT_BYTES_MAX: usize = 200;
 
 fn check_calendar(calendar: Calendar, location: ValuePointerRef<'_>) -> Result<Calendar, InvalidFields> {
     let mut errors = InvalidFields::default();
-    if calendar.comment.as_ref().is_some_and(|comment| comment.len() > COMMENT_BYTES_MAX) {
-        errors.push(json_pointer(location) + "/comment", format!("must be at most {COMMENT_BYTES_MAX} bytes"));
+    let length = calendar.comment.as_ref().map_or(0, String::len);
+    if length > COMMENT_BYTES_MAX {
+        errors.push(
+            json_pointer(location) + "/comment",
+            format!("must be at most {COMMENT_BYTES_MAX} bytes, not {length}"),
+        );
     }
     if calendar.nth.is_some() && calendar.day_of_week.is_none() {
         errors.push(json_pointer(location) + "/nth", "needs a dayOfWeek beside it");

@@ -11,7 +11,7 @@ pub use calendar::{
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::duration::Milliseconds;
+use crate::duration::{Milliseconds, in_words};
 use crate::invalid::InvalidFields;
 use crate::number::WholeNumber;
 use crate::timestamp::Timestamp;
@@ -19,8 +19,10 @@ use crate::timestamp::Timestamp;
 /// A hundred years: the longest interval, offset and jitter.
 const LENGTH_MAX: u64 = 100 * 31_557_600_000;
 const DAY_MILLISECONDS: u64 = 24 * 60 * 60 * 1000;
-/// The most entries in each list of a schedule.
+/// The most entries in each list of a schedule, and the most intervals: hundreds of different ones
+/// beside exclusions take long to search.
 const ENTRIES_MAX: usize = 500;
+const INTERVALS_MAX: usize = 100;
 
 /// A schedule: the document as it was sent, which is how it comes back, and what was read from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,20 +108,20 @@ fn check_specification(
     let mut errors = InvalidFields::default();
     let here = crate::invalid::json_pointer(location);
     let lengths = [
-        ("intervals", specification.intervals.len()),
-        ("calendars", specification.calendars.len()),
-        ("cron", specification.cron.len()),
-        ("exclusions", specification.exclusions.len()),
+        ("intervals", specification.intervals.len(), INTERVALS_MAX),
+        ("calendars", specification.calendars.len(), ENTRIES_MAX),
+        ("cron", specification.cron.len(), ENTRIES_MAX),
+        ("exclusions", specification.exclusions.len(), ENTRIES_MAX),
     ];
-    for (list, length) in lengths {
-        if length > ENTRIES_MAX {
-            errors.push(format!("{here}/{list}"), format!("must have at most {ENTRIES_MAX} entries"));
+    for (list, length, length_max) in lengths {
+        if length > length_max {
+            errors.push(format!("{here}/{list}"), format!("must have at most {length_max} entries, not {length}"));
         }
     }
     if let (Some(start), Some(end)) = (specification.start_at, specification.end_at)
         && start > end
     {
-        errors.push(format!("{here}/startAt"), format!("must not be after endAt, which is {end}"));
+        errors.push(format!("{here}/startAt"), format!("must not be after endAt, as {start} is after {end}"));
     }
     errors.into_result().map(|()| specification)
 }
@@ -145,7 +147,8 @@ fn check_interval(interval: Interval, location: ValuePointerRef<'_>) -> Result<I
         }
     }
     if interval.offset.get() >= interval.every.get() {
-        errors.push(format!("{here}/offset"), "must be less than every");
+        let (every, offset) = (in_words(interval.every.get()), in_words(interval.offset.get()));
+        errors.push(format!("{here}/offset"), format!("must be less than every, {every}, as {offset} is not"));
     }
     errors.into_result().map(|()| interval)
 }
