@@ -143,7 +143,7 @@ fn kinds() -> Vec<Bad> {
         job(
             "31 February",
             &schedule(json!({ "calendars": [{ "month": "FEBRUARY", "dayOfMonth": 31 }] })),
-            &["/schedule"],
+            &["/schedule/calendars/0"],
         ),
         job(
             "a short interval",

@@ -88,11 +88,13 @@ async fn a_hundred_jobs_of_the_same_second_cost_a_transaction_each_and_little_el
     context.deadline = u64::try_from((begun_at + Duration::from_secs(60)).milliseconds()).unwrap();
     let tick = serde_json::from_str(include_str!("../events/eventbridge-tick.json")).unwrap();
     sundial_schedule_evaluator::handle(&clients, LambdaEvent::new(tick, context)).await.unwrap();
-    let calls = calls.lock().unwrap().clone();
+    let mut calls = calls.lock().unwrap().clone();
+    // Ten in a call; on a slow machine some do not wait for more.
+    let hand_overs = calls.remove("PutEvents").unwrap();
+    assert!((10..50).contains(&hand_overs), "{hand_overs}");
     let expected = [
         // The jobs, and their project.
         ("BatchGetItem", 2),
-        ("PutEvents", 10),
         ("Query of the index", 16),
         ("TransactWriteItems", 100),
     ];

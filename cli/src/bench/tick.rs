@@ -69,7 +69,7 @@ pub(crate) async fn run(options: &Tick) -> Result<(), String> {
         late.sort_unstable();
         let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize].as_millis();
         println!(
-            "{} jobs spread over a minute were recorded this long after their second, in ms: median {}, p90 {}, p99 {}, most {}",
+            "{} jobs spread over a minute were decided on this long after their second, in ms: median {}, p90 {}, p99 {}, most {}",
             late.len(),
             at(0.5),
             at(0.9),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sundial_engine::schedule::CompiledSchedule;
 
 use crate::cases::{all, croner_parser, read};
+use crate::exclusions::coprime;
 
 pub(crate) fn compile(criterion: &mut Criterion) {
     for case in all() {
@@ -36,7 +37,10 @@ pub(crate) fn refuse(criterion: &mut Criterion) {
     let date = |n: u32| json!({ "year": 2000 + n % 101, "month": n % 12 + 1, "dayOfMonth": n % 28 + 1 });
     let dates: Vec<_> = (0..498).map(date).chain(halves.as_array().into_iter().flatten().cloned()).collect();
     let excluded = |every: &str, exclusions: &Value| json!({ "intervals": [{ "every": every }], "exclusions": exclusions, "timezone": "Africa/Casablanca" });
+    let mut never_open = coprime(100);
+    never_open["startAt"] = json!("1970-01-02T00:00:00Z");
     let cases = [
+        ("100 coprime intervals, a second a day", never_open),
         ("31 February", json!({ "calendars": [{ "month": 2, "dayOfMonth": 31 }] })),
         ("1s, half days", excluded("1s", &halves)),
         ("86401s, half days", excluded("86401s", &halves)),

@@ -82,15 +82,32 @@ fn worst() -> Vec<(&'static str, Value)> {
         ),
         ("500 entries", json!({ "calendars": entries, "exclusions": from_2026(vec![json!({ "second": even })]) })),
         (
-            "500 intervals, half days",
-            json!({ "intervals": intervals(&(0..500).map(|n| 3_601 + 2 * n).collect::<Vec<_>>()), "exclusions": from_2026(halves) }),
+            "100 intervals, half days",
+            json!({ "intervals": intervals(&(0..100).map(|n| 3_601 + 2 * n).collect::<Vec<_>>()), "exclusions": from_2026(halves) }),
         ),
         (
-            "500 intervals, even seconds",
+            "100 intervals, even seconds",
             json!({
-                "intervals": intervals(&(0..500).map(|n| 3_600 + 2 * n).collect::<Vec<_>>()),
+                "intervals": intervals(&(0..100).map(|n| 3_600 + 2 * n).collect::<Vec<_>>()),
                 "exclusions": from_2026(vec![json!({ "second": even })])
             }),
         ),
+        ("5 coprime intervals, a second a day", coprime(5)),
+        ("100 coprime intervals, a second a day", coprime(100)),
     ]
+}
+
+/// So many intervals of a day and more whose lengths share nothing, and exclusions that leave a second
+/// of each day open: the most that a search can have to do.
+pub(crate) fn coprime(count: usize) -> Value {
+    let is_prime = |number: &u32| {
+        (2..).take_while(|factor| factor * factor <= *number).all(|factor| !number.is_multiple_of(factor))
+    };
+    let primes = (86_401..).filter(is_prime).take(count);
+    let intervals: Vec<_> = primes.map(|every| json!({ "every": format!("{every}s"), "offset": "45296s" })).collect();
+    let but = |open: u32, last: u32| json!([{ "start": 0, "end": open - 1 }, { "start": open + 1, "end": last }]);
+    json!({
+        "intervals": intervals, "startAt": "1970-01-01T00:00:00Z",
+        "exclusions": [{ "hour": but(12, 23) }, { "minute": but(34, 59) }, { "second": but(56, 59) }]
+    })
 }
