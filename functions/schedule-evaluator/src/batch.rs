@@ -15,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::attended::Attended;
 use crate::{TRY_AGAIN_AFTER, job, lane};
 
 /// So many items are a batch: one BatchGetItem reads as many.
@@ -26,15 +27,6 @@ pub const WRITERS_MAX: usize = 64;
 
 /// What needs workers waits this long for more, to go in one call.
 const HAND_OVER_AFTER: Duration = Duration::from_millis(20);
-
-/// What came of an item.
-#[derive(Default)]
-pub(crate) struct Attended {
-    /// When it must be looked at again.
-    pub(crate) again_at: Option<Timestamp>,
-    /// What it needs workers for.
-    pub(crate) work: Vec<WorkReady>,
-}
 
 /// Where a batch says of each item, as soon as it is done, when it must be looked at again.
 pub(crate) type Done = UnboundedSender<(Wake, Option<Timestamp>)>;

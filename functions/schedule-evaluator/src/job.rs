@@ -9,7 +9,7 @@ use sundial_model::Timestamp;
 use sundial_runtime::Clients;
 use sundial_store::{DueJob, NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError};
 
-use crate::batch::Attended;
+use crate::attended::Attended;
 
 /// A decision is made again so often at once, when others change the job at the same time.
 const TRIES_MAX: u32 = 8;

@@ -7,7 +7,7 @@ use sundial_model::event::WorkReady;
 use sundial_runtime::Clients;
 use sundial_store::{Lane, StoreError};
 
-use crate::batch::Attended;
+use crate::attended::Attended;
 
 /// A worker that was sent for has taken the lane up after this long, or never will.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);

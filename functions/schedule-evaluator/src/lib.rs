@@ -4,6 +4,7 @@
 //! So a lost, late or doubled tick changes nothing but latency.
 
 mod agenda;
+mod attended;
 mod batch;
 mod job;
 mod lane;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use sundial_model::{JobId, ProjectId};
 
 use crate::error::StoreError;
-use crate::jobs::StoredJob;
 use crate::projects::StoredProject;
+use crate::stored_job::StoredJob;
 use crate::{Store, keys};
 
 /// A job with what a run of it is made of.

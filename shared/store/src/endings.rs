@@ -8,9 +8,9 @@ use sundial_model::{JobRunId, Timestamp};
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::jobs::StoredJob;
 use crate::lane::LanePhase;
 use crate::run_partition::RunPartition;
+use crate::stored_job::StoredJob;
 use crate::table::{Expect, Write, retry_on_conflict};
 
 /// A transaction ends so many runs at most in favour of the next one; the others before. There is

@@ -4,9 +4,9 @@ use serde::de::DeserializeOwned;
 use sundial_model::{JobRunId, JobUuid};
 
 use crate::item::read;
-use crate::jobs::StoredJob;
 use crate::keys::{self, Key};
 use crate::run_partition::StoredJobRun;
+use crate::stored_job::StoredJob;
 use crate::table::{Expect, Write};
 
 /// A change of an item that matters to schedules.

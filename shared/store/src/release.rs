@@ -12,12 +12,12 @@ use crate::Store;
 use crate::error::StoreError;
 use crate::item::NewItem;
 use crate::item::text;
-use crate::jobs::StoredJob;
 use crate::keys::{self, Key};
 use crate::lane::Lane;
 use crate::run_partition::RunPartition;
 use crate::run_partition::StoredJobRun;
 use crate::start::LOST_EVENT_AFTER;
+use crate::stored_job::StoredJob;
 use crate::table::{Expect, Range, Write, after_prefix};
 
 /// One transaction releases so many runs at most: it has at most 100 writes, and each run has up

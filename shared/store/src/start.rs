@@ -12,10 +12,10 @@ use sundial_model::{JobRunId, Timestamp};
 
 use crate::error::StoreError;
 use crate::item::NewItem;
-use crate::jobs::StoredJob;
 use crate::payload_parts::{PayloadPart, count};
 use crate::projects::StoredProject;
 use crate::run_partition::{Queue, RunPartition, StoredJobRun};
+use crate::stored_job::StoredJob;
 use crate::table::{Expect, Write};
 use crate::{RUN_AGE_MAX, Store, keys};
 

@@ -10,9 +10,9 @@ use sundial_model::{JobRunId, Timestamp};
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::jobs::StoredJob;
 use crate::lane::{Lane, LanePhase};
 use crate::run_partition::{RunPartition, StoredJobRun};
+use crate::stored_job::StoredJob;
 use crate::table::{Write, retry_on_conflict};
 
 impl StoredJobRun {

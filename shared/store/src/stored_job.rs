@@ -1,0 +1,185 @@
+//! A job as it is kept.
+
+use serde::{Deserialize, Serialize};
+use sundial_engine::due::CatchingUp;
+use sundial_engine::overlap::Occupancy;
+use sundial_engine::schedule::Occurrence;
+use sundial_model::job::{Job, JobDefinition, JobState, JobStatus};
+use sundial_model::payload::Payload;
+use sundial_model::schedule::Overlap;
+use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId};
+
+use crate::error::StoreError;
+use crate::item::{NewItem, Read, as_json};
+use crate::keys;
+use crate::payload_parts::{PayloadPart, count};
+use crate::projects::StoredProject;
+use crate::table::{Expect, Write};
+
+/// When a job is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextOccurrence {
+    /// What the schedule says.
+    pub nominal: Timestamp,
+    /// That, and the jitter.
+    pub effective: Timestamp,
+}
+
+impl From<Occurrence> for NextOccurrence {
+    fn from(Occurrence { nominal, effective }: Occurrence) -> Self {
+        Self { nominal, effective }
+    }
+}
+
+impl From<NextOccurrence> for Occurrence {
+    fn from(NextOccurrence { nominal, effective }: NextOccurrence) -> Self {
+        Self { nominal, effective }
+    }
+}
+
+/// A job as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredJob {
+    /// This creation of it.
+    pub uuid: JobUuid,
+    /// What its user calls it.
+    pub id: JobId,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// Its project's name.
+    pub project_name: ProjectName,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// What its user decided, without secrets.
+    #[serde(with = "as_json")]
+    pub definition: JobDefinition,
+    /// The secrets of sink and notifications.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SecretsId>,
+    /// Its payload list.
+    #[serde(with = "as_json")]
+    pub parts: Vec<PayloadPart>,
+    /// Whether it runs.
+    #[serde(with = "as_json")]
+    pub state: JobState,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it is due next, were it ACTIVE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextOccurrence>,
+    /// The nominal time of its newest recorded occurrence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_nominal: Option<Timestamp>,
+    /// The start of its newest job run that was not CANCELED.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run_time: Option<Timestamp>,
+    /// Its job runs that are not terminal and may be worked on.
+    #[serde(default)]
+    pub active_runs: Vec<JobRunId>,
+    /// How many of its job runs wait for others to end.
+    #[serde(default)]
+    pub waiting_runs: usize,
+    /// An outage whose occurrences are not all accounted for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catching_up: Option<CatchingUp>,
+    /// What a later write expects; set by reading.
+    #[serde(skip)]
+    pub(crate) revision: u64,
+}
+
+impl StoredJob {
+    /// A job that is not stored yet.
+    pub fn new(
+        project: &StoredProject,
+        uuid: JobUuid,
+        id: JobId,
+        definition: JobDefinition,
+        state: JobState,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            uuid,
+            id,
+            project_id: project.id,
+            project_name: project.name.clone(),
+            workspace_id: project.workspace_id,
+            definition,
+            secrets: None,
+            parts: Vec::new(),
+            state,
+            created_at: now,
+            next: None,
+            last_nominal: None,
+            last_run_time: None,
+            active_runs: Vec::new(),
+            waiting_runs: 0,
+            catching_up: None,
+            revision: 0,
+        }
+    }
+
+    pub(crate) fn from_read(read: Read<Self>) -> Self {
+        Self { revision: read.revision, ..read.value }
+    }
+
+    /// Whether it runs.
+    pub fn is_active(&self) -> bool {
+        self.state.status == JobStatus::Active
+    }
+
+    /// What becomes of a run that is due while another one is active.
+    pub fn overlap(&self) -> Overlap {
+        self.definition.schedule.as_ref().map(|schedule| schedule.specification().overlap).unwrap_or_default()
+    }
+
+    /// Its job runs that have not ended.
+    pub fn occupancy(&self) -> Occupancy {
+        Occupancy { active: self.active_runs.len(), waiting: self.waiting_runs }
+    }
+
+    /// How many payloads it has.
+    pub fn payload_count(&self) -> u32 {
+        count(&self.parts)
+    }
+
+    /// When the evaluator must look at it.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.next.filter(|_| self.is_active()).map(|next| next.effective)
+    }
+
+    /// As it is answered, with the payloads that are shown.
+    pub fn answer(&self, payload: Vec<Payload>) -> Job {
+        let payload_count = self.payload_count();
+        Job {
+            id: self.id.clone(),
+            payload_truncated: payload.len() < payload_count as usize,
+            payload,
+            payload_count,
+            definition: self.definition.clone(),
+            created_at: self.created_at,
+            next_run_time: self.wake_at(),
+            last_run_time: self.last_run_time,
+            state: self.state.clone(),
+            project_id: self.project_id,
+        }
+    }
+
+    pub(crate) fn key(&self) -> keys::Key {
+        keys::job(self.project_id, &self.id)
+    }
+
+    /// Belongs into a transaction that relies on the job being as it was read.
+    pub(crate) fn check(&self) -> Write {
+        Write::Check(self.key(), Expect::Revision(self.revision))
+    }
+
+    /// The write of this state over the one that was read.
+    pub(crate) fn put(&self) -> Result<Write, StoreError> {
+        self.put_expecting(Expect::Revision(self.revision))
+    }
+
+    pub(crate) fn put_expecting(&self, expect: Expect) -> Result<Write, StoreError> {
+        Ok(Write::Put(NewItem::new(self.key(), self)?.waking(self.wake_at()), expect))
+    }
+}
