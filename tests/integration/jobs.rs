@@ -1,6 +1,11 @@
 //! Jobs and projects: create, list, get, update, delete.
 
 use serde_json::{Value, json};
+use sundial_engine::overlap::Admission;
+use sundial_engine::schedule::Occurrence;
+use sundial_model::secret::SecretValues;
+use sundial_model::{JobId, ProjectId};
+use sundial_store::{NewJobRun, NewRecords, StoreError};
 
 use crate::harness::{Cloud, Target, payloads};
 
@@ -128,4 +133,33 @@ async fn lists_go_page_by_page_by_id() {
     let page = cloud.api.get("/projects/shop/jobs?limit=3").await;
     let elsewhere = format!("/projects/shop/runs?cursor={}", page["nextCursor"].as_str().unwrap());
     assert_eq!(cloud.api.send("GET", &elsewhere, None).await.0, 400, "a cursor goes with its list");
+}
+
+#[tokio::test]
+async fn a_job_that_was_created_again_shares_nothing_with_its_namesake() {
+    let (cloud, target) = (Cloud::start().await, Target::echo().await);
+    cloud.api.make_project(&target).await;
+    let schedule = json!({ "intervals": [{ "every": "1d" }] });
+    let definition = json!({ "id": "job", "payload": payloads("a", 1), "schedule": schedule });
+    let created = cloud.api.create_job(definition.clone()).await;
+    let (store, id): (_, JobId) = (&cloud.dev.clients().store, "job".parse().unwrap());
+    let key = (created["projectId"].as_str().unwrap().parse::<ProjectId>().unwrap(), id);
+    // Somebody reads the job, and is slow.
+    let before = store.due_jobs(vec![key.clone()]).await.unwrap().remove(&key).unwrap();
+    cloud.api.ok("DELETE", "/projects/shop/jobs/job", None).await;
+    cloud.api.create_job(definition).await;
+    let time = before.job.next.unwrap().nominal;
+    let occurrence = Occurrence { nominal: time, effective: time };
+    let run = NewJobRun::of_occurrence(&before.job, occurrence, Admission::Start);
+    let records = NewRecords { runs: vec![run], missed: None };
+    let recorded = store.record_job_runs(&before.project, before.job, records, time).await;
+    assert!(matches!(recorded, Err(StoreError::Conflict)), "{recorded:?}");
+    assert_eq!(cloud.api.all("/projects/shop/runs").await, [Value::Null; 0]);
+    // And the same of a project.
+    cloud.api.ok("DELETE", "/projects/shop/jobs/job", None).await;
+    cloud.api.ok("DELETE", "/projects/shop", None).await;
+    cloud.api.make_project(&target).await;
+    let target = before.project.target.clone();
+    let updated = store.update_project(&before.project, target, &SecretValues::default(), time).await;
+    assert!(matches!(updated, Err(StoreError::Conflict)), "{updated:?}");
 }

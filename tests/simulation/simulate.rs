@@ -9,6 +9,10 @@ use std::time::Instant;
 use clap::Parser;
 use sundial_simulation::{Statistics, run_on_model};
 
+/// Histories are made of small things that come and go.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs simulated histories of schedules, evaluators and executors.
 #[derive(Parser)]
 struct Arguments {

@@ -59,7 +59,7 @@ impl Store {
         self.end_job_run(run, &by_user(), now).await
     }
 
-    /// Ends a run that is not done after [`RUN_AGE_MAX`], whatever it is waiting for: its items and
+    /// Ends a run that is not done after [`RUN_AGE_MAX`](crate::RUN_AGE_MAX), whatever it is waiting for: its items and
     /// what they point at are kept for a while after that only. Answers with when it must be looked
     /// at again, and with what is to be handed over because other runs start in its place.
     ///

@@ -13,7 +13,7 @@ use crate::release::Release;
 use crate::secrets::put_secrets;
 use crate::stored_job::StoredJob;
 use crate::sweep::Staged;
-use crate::table::{Expect, Range, Write, retry_on_conflict};
+use crate::table::{Expect, Range, Write, first_revision, retry_on_conflict};
 use crate::{Store, keys};
 
 /// A page of a list of jobs.
@@ -69,7 +69,7 @@ impl Store {
         if !Self::takes_jobs(project, now) {
             return Err(StoreError::Conflict);
         }
-        let key = job.key();
+        let (key, first) = (job.key(), first_revision(job.uuid.0));
         if self.table.get::<StoredJob>(&key).await?.is_some() {
             return Ok(None);
         }
@@ -85,14 +85,14 @@ impl Store {
             let Some(project) = project else { return Err(StoreError::Conflict) };
             let writes = vec![
                 project.check(),
-                job.put_expecting(Expect::Nothing)?,
+                job.put_expecting(Expect::NothingBefore(first))?,
                 Write::Put(listed.clone(), Expect::Nothing),
                 staged.keep(),
             ];
             self.table.write(writes).await.map(|()| true)
         })
         .await?;
-        Ok(is_created.then_some(StoredJob { revision: 1, ..job }))
+        Ok(is_created.then_some(StoredJob { revision: first, ..job }))
     }
 
     /// Replaces what a user decides about a job: `changed` over `job`, as it was read. Answers with

@@ -9,7 +9,7 @@ use sundial_model::{ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId};
 use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json, read};
 use crate::secrets::put_secrets;
-use crate::table::{Expect, Range, Write};
+use crate::table::{Expect, Range, Write, first_revision};
 use crate::{Store, keys};
 
 /// A project as it is kept.
@@ -114,8 +114,10 @@ impl Store {
         secrets: &SecretValues,
         now: Timestamp,
     ) -> Result<StoredProject, StoreError> {
+        let id = ProjectId::new();
+        let first = first_revision(id.0);
         let project = StoredProject {
-            id: ProjectId::new(),
+            id,
             name,
             workspace_id,
             target,
@@ -123,9 +125,11 @@ impl Store {
             created_at: now,
             updated_at: now,
             deleting_since: None,
-            revision: 1,
+            revision: first,
         };
-        self.table.write(vec![project.put(Expect::Nothing)?, put_secrets(project.secrets, secrets)?]).await?;
+        self.table
+            .write(vec![project.put(Expect::NothingBefore(first))?, put_secrets(project.secrets, secrets)?])
+            .await?;
         Ok(project)
     }
 

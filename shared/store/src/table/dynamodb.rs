@@ -213,7 +213,7 @@ fn refused(error: BuildError) -> StoreError {
 fn condition(expect: Expect) -> (Option<String>, Option<HashMap<String, AttributeValue>>) {
     match expect {
         Expect::Anything => (None, None),
-        Expect::Nothing => (Some("attribute_not_exists(pk)".to_owned()), None),
+        Expect::Nothing | Expect::NothingBefore(_) => (Some("attribute_not_exists(pk)".to_owned()), None),
         Expect::Revision(revision) => {
             let value = AttributeValue::N(revision.to_string());
             (Some("revision = :revision".to_owned()), Some(HashMap::from([(":revision".to_owned(), value)])))

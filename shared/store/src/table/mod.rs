@@ -27,8 +27,11 @@ pub(crate) const TRANSACTION_WRITES_MAX: usize = 100;
 pub enum Expect {
     /// Whatever.
     Anything,
-    /// Nothing.
+    /// Nothing; the key is never used again.
     Nothing,
+    /// Nothing; the item begins with this revision. Where a key is used again after a deletion, each
+    /// new item has another one, so that nobody who has read the old one takes it for that.
+    NothingBefore(u64),
     /// The item at this revision.
     Revision(u64),
 }
@@ -38,9 +41,17 @@ impl Expect {
     pub(crate) fn next_revision(self) -> u64 {
         match self {
             Self::Anything | Self::Nothing => 1,
+            Self::NothingBefore(first) => first,
             Self::Revision(revision) => revision + 1,
         }
     }
+}
+
+/// The first revision of an item that is one creation of something under a name: as good as nobody
+/// else's.
+pub(crate) fn first_revision(creation: Uuid) -> u64 {
+    // 52 bits, so that there is room above.
+    (creation.as_u64_pair().1 >> 12).max(1)
 }
 
 /// One write of a transaction.

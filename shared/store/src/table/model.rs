@@ -184,7 +184,7 @@ impl State {
         let stored = self.items.get(write.key());
         match expect {
             Expect::Anything => true,
-            Expect::Nothing => stored.is_none(),
+            Expect::Nothing | Expect::NothingBefore(_) => stored.is_none(),
             Expect::Revision(revision) => {
                 let expected = AttributeValue::N(revision.to_string());
                 stored.and_then(|item| item.get("revision")) == Some(&expected)
