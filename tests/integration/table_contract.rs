@@ -128,6 +128,7 @@ async fn only_what_wakes_is_in_the_index(table: &dyn Backend) {
         write(table, vec![put("wake", sk, &value, Expect::Nothing, wake_at)]).await.unwrap();
     }
     assert_eq!(wakes(table, 30).await, [(at(10), "b".to_owned()), (at(30), "a".to_owned())]);
+    assert_eq!(wakes_between(table, 30, 50).await, [(at(30), "a".to_owned()), (at(50), "d".to_owned())]);
     write(table, vec![put("wake", "b", &value, Expect::Revision(1), Some(40))]).await.unwrap();
     write(table, vec![put("wake", "a", &value, Expect::Revision(1), None)]).await.unwrap();
     assert_eq!(wakes(table, 99).await, [(at(40), "b".to_owned()), (at(50), "d".to_owned())]);
@@ -173,9 +174,18 @@ async fn write(table: &dyn Backend, writes: Vec<Write>) -> Result<(), StoreError
 
 /// What the index says until a second, over all shards: wake times with sort keys.
 async fn wakes(table: &dyn Backend, until: i64) -> Vec<(Timestamp, String)> {
+    wakes_between(table, 0, until).await
+}
+
+async fn wakes_between(table: &dyn Backend, from: i64, until: i64) -> Vec<(Timestamp, String)> {
     let mut found = Vec::new();
     for shard in 0..16 {
-        let query = WakeQuery { shard: format!("WAKE#{shard:02}"), until: at(until).to_string(), limit: 10 };
+        let query = WakeQuery {
+            shard: format!("WAKE#{shard:02}"),
+            from: at(from).to_string(),
+            until: at(until).to_string(),
+            limit: 10,
+        };
         for item in table.query_wake(query).await.unwrap() {
             assert!(!item.contains_key("secret"));
             found.push((text(&item, "wakeAt").parse().unwrap(), text(&item, "sk")));

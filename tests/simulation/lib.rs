@@ -111,7 +111,7 @@ fn in_virtual_time<T>(history: impl Future<Output = T>) -> T {
 }
 
 /// Faults last this long, and as long as an outage.
-const TROUBLE_TIME: Duration = Duration::from_secs(4 * 60);
+const TROUBLE_TIME: Duration = Duration::from_secs(3 * 60);
 /// And after this much longer everything must have come to rest.
 const REST_TIME: Duration = Duration::from_secs(60 * 60);
 

@@ -18,10 +18,17 @@ pub(crate) struct Agenda {
     backup_from: Timestamp,
     order: BTreeSet<(Timestamp, Wake)>,
     times: BTreeMap<Wake, Timestamp>,
-    under_way: BTreeSet<Wake>,
-    /// When items were worked on that need no further look: what the lagging index still says
-    /// of them is old.
-    done: BTreeMap<Wake, Timestamp>,
+    under_way: BTreeMap<Wake, UnderWay>,
+    /// When items were last looked at: what the lagging index says of a time before is old.
+    seen: BTreeMap<Wake, Timestamp>,
+}
+
+/// An item that somebody works on.
+struct UnderWay {
+    /// Since when: it is read after that.
+    since: Timestamp,
+    /// A later wake time that the index has told of meanwhile.
+    heard: Option<Timestamp>,
 }
 
 impl Agenda {
@@ -32,30 +39,39 @@ impl Agenda {
             backup_from,
             order: BTreeSet::new(),
             times: BTreeMap::new(),
-            under_way: BTreeSet::new(),
-            done: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+            seen: BTreeMap::new(),
         }
     }
 
     /// Notes what the index says. An earlier time than the one that is known may be new or old;
     /// looking at the item tells.
     pub(crate) fn add(&mut self, wake: Wake, wake_at: Timestamp) {
-        let is_old = self.done.get(&wake).is_some_and(|seen| *seen >= wake_at);
+        if let Some(under_way) = self.under_way.get_mut(&wake) {
+            if wake_at > under_way.since {
+                let heard = under_way.heard.get_or_insert(wake_at);
+                *heard = wake_at.min(*heard);
+            }
+            return;
+        }
+        let is_old = self.seen.get(&wake).is_some_and(|seen| *seen >= wake_at);
         let look_at = self.look_at(wake_at);
         let is_later = self.times.get(&wake).is_some_and(|known| *known <= look_at);
-        if !is_old && !is_later && !self.under_way.contains(&wake) {
+        if !is_old && !is_later {
             self.set(wake, look_at);
         }
     }
 
-    /// Notes that work on an item has ended at `now`, and when it must be looked at again.
-    pub(crate) fn done(&mut self, wake: Wake, again_at: Option<Timestamp>, now: Timestamp) {
-        self.under_way.remove(&wake);
-        match again_at.filter(|again_at| *again_at <= self.horizon) {
-            Some(again_at) => self.set(wake, self.look_at(again_at)),
-            None => {
-                self.done.insert(wake, now);
-            }
+    /// Notes that work on an item has ended, and when it must be looked at again.
+    pub(crate) fn done(&mut self, wake: Wake, again_at: Option<Timestamp>) {
+        let under_way = self.under_way.remove(&wake);
+        if let Some(UnderWay { since, .. }) = &under_way {
+            self.seen.insert(wake.clone(), *since);
+        }
+        let heard = under_way.and_then(|under_way| under_way.heard);
+        let next = again_at.into_iter().chain(heard).min();
+        if let Some(next) = next.filter(|next| *next <= self.horizon) {
+            self.set(wake, self.look_at(next));
         }
     }
 
@@ -82,7 +98,7 @@ impl Agenda {
         while due.len() < limit && self.next_at().is_some_and(|at| at <= now) {
             let Some((_, wake)) = self.order.pop_first() else { break };
             self.times.remove(&wake);
-            self.under_way.insert(wake.clone());
+            self.under_way.insert(wake.clone(), UnderWay { since: now, heard: None });
             due.push(wake);
         }
         due
@@ -106,15 +122,20 @@ mod tests {
         assert_eq!(agenda.take_due(at(30), 1), std::slice::from_ref(&two));
         agenda.add(two.clone(), at(10));
         assert_eq!(agenda.take_due(at(30), 10), std::slice::from_ref(&one), "one of them is under way");
-        agenda.done(one.clone(), None, at(30));
+        agenda.done(one.clone(), None);
         agenda.add(one, at(25));
         assert_eq!(agenda.next_at(), None, "that was done");
-        agenda.done(two.clone(), Some(at(50)), at(30));
+        agenda.done(two.clone(), Some(at(50)));
+        agenda.add(two.clone(), at(10));
+        assert_eq!(agenda.next_at(), Some(at(50)), "what the index says is older than the look");
         agenda.add(two.clone(), at(60));
         assert_eq!(agenda.take_due(at(49), 10), []);
         agenda.add(two.clone(), at(40));
         assert_eq!(agenda.take_due(at(49), 10), std::slice::from_ref(&two), "it may have become due earlier");
-        agenda.done(two, Some(at(101)), at(49));
+        agenda.add(two.clone(), at(60));
+        agenda.done(two.clone(), Some(at(101)));
+        assert_eq!(agenda.take_due(at(60), 10), std::slice::from_ref(&two), "the index told of it meanwhile");
+        agenda.done(two, Some(at(101)));
         assert_eq!(agenda.take_due(at(200), 10), [], "beyond the horizon is another invocation's");
     }
 

@@ -35,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// The index may not know yet what an event has just told of: then further looks come sooner.
 const LOOKS_FOR_TOLD: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(1)];
 /// A look follows another after this long at the earliest.
-const LOOK_AFTER_MIN: Duration = Duration::from_millis(200);
+const LOOK_AFTER_MIN: Duration = Duration::from_secs(1);
 /// By then there is another tick.
 const NEXT_TICK_AFTER: Duration = Duration::from_secs(75);
 /// An item that could not be worked on is tried again after this long, and so is a look.
@@ -61,6 +61,8 @@ struct Evaluation<'a> {
     agenda: Agenda,
     /// When it looks at the index again, as long as it has something to wait for.
     look_again_at: Instant,
+    /// Where it begins: behind what the look before has seen, when there was too much of it.
+    look_from: Timestamp,
     /// There is more to see, whatever is on the agenda.
     must_look_again: bool,
     /// After how long further looks follow that must be, the last one first.
@@ -82,6 +84,7 @@ impl<'a> Evaluation<'a> {
             give_up_at,
             agenda: Agenda::new(now + NEXT_TICK_AFTER, horizon),
             look_again_at: Instant::now(),
+            look_from: Timestamp::EPOCH,
             must_look_again: true,
             extra_looks,
             looks: JoinSet::new(),
@@ -95,9 +98,9 @@ impl<'a> Evaluation<'a> {
         while Instant::now() < self.give_up_at {
             self.note_done();
             if Instant::now() >= self.look_again_at && self.looks.is_empty() {
-                let (store, horizon) = (self.clients.store.clone(), self.horizon);
+                let (store, from, horizon) = (self.clients.store.clone(), self.look_from, self.horizon);
                 self.must_look_again = false;
-                self.looks.spawn(async move { store.wakes_until(horizon).await });
+                self.looks.spawn(async move { store.wakes(from, horizon).await });
             }
             self.start_batches();
             if self.is_idle() && self.looks.is_empty() && !self.must_look_again {
@@ -120,10 +123,14 @@ impl<'a> Evaluation<'a> {
         match look {
             Ok(Wakes { items, complete_until }) => {
                 if complete_until < self.horizon {
-                    // Those further back are seen when these are done.
+                    // Those further back are seen in time, whatever becomes of these.
                     let until_unseen = complete_until.since(self.clients.clock.now()).max(LOOK_AFTER_MIN);
                     again_after = again_after.min(until_unseen);
                     self.must_look_again = true;
+                    self.look_from = complete_until.max(self.look_from + Duration::from_millis(1));
+                } else {
+                    self.must_look_again |= self.look_from > Timestamp::EPOCH;
+                    self.look_from = Timestamp::EPOCH;
                 }
                 items.into_iter().for_each(|(wake_at, wake)| self.agenda.add(wake, wake_at));
             }
@@ -142,7 +149,7 @@ impl<'a> Evaluation<'a> {
     /// Notes what batches have done.
     fn note_done(&mut self) {
         while let Ok((wake, again_at)) = self.done.1.try_recv() {
-            self.agenda.done(wake, again_at, self.clients.clock.now());
+            self.agenda.done(wake, again_at);
         }
     }
 
@@ -169,9 +176,7 @@ impl<'a> Evaluation<'a> {
         let until = next_at.into_iter().chain(look_at).fold(self.give_up_at, Instant::min);
         tokio::select! {
             biased;
-            Some((wake, again_at)) = self.done.1.recv() => {
-                self.agenda.done(wake, again_at, self.clients.clock.now());
-            }
+            Some((wake, again_at)) = self.done.1.recv() => self.agenda.done(wake, again_at),
             Some(look) = self.looks.join_next() => {
                 let broken = |error| StoreError::Refused(format!("a look at the index broke off: {error}"));
                 self.note_look(look.map_err(broken)?)?;

@@ -118,12 +118,11 @@ impl Store {
                     gone.push(*run);
                 }
             }
-            if !gone.is_empty() {
-                job.active_runs.retain(|run| !gone.contains(run));
-                self.table.write(vec![job.put()?]).await?;
+            if gone.len() < surplus {
+                // The others are not the job's active ones any more: it has changed.
+                return Err(StoreError::Conflict);
             }
-            // They are not the job's active ones any more.
-            return Err(StoreError::Conflict);
+            job.active_runs.retain(|run| !gone.contains(run));
         }
         let mut writes = Vec::new();
         for run in std::mem::take(&mut job.active_runs) {

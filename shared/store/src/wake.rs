@@ -69,13 +69,13 @@ pub struct Wakes {
 const WAKES_PER_SHARD_MAX: usize = 2000;
 
 impl Store {
-    /// What has a wake time until `until`; the earliest of each shard when there are very many.
+    /// What has a wake time from `from` until `until`; the earliest of each shard when there are very many.
     ///
     /// # Errors
     /// When the index cannot be read.
-    pub async fn wakes_until(&self, until: Timestamp) -> Result<Wakes, StoreError> {
+    pub async fn wakes(&self, from: Timestamp, until: Timestamp) -> Result<Wakes, StoreError> {
         let queries =
-            (0..WAKE_SHARDS).map(|shard| self.table.query_wake(wake_shard(shard), until, WAKES_PER_SHARD_MAX));
+            (0..WAKE_SHARDS).map(|shard| self.table.query_wake(wake_shard(shard), from, until, WAKES_PER_SHARD_MAX));
         let shards = futures::future::try_join_all(queries).await?;
         let (mut items, mut complete_until) = (Vec::new(), until);
         for shard in shards {

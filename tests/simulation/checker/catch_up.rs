@@ -66,6 +66,9 @@ impl Outage {
         }
         self.made_up += u32::try_from(single.len()).unwrap_or(u32::MAX);
         let age = |run: &StoredJobRun| now.since(run.scheduled_time.unwrap_or(now));
+        // The window reaches back from when somebody was there again.
+        let found_at = had.catching_up.map_or(now, |outage| outage.found_at);
+        let age_then = |run: &StoredJobRun| found_at.since(run.scheduled_time.unwrap_or(found_at));
         match policy {
             CatchUpPolicy::Latest => {
                 let is_latest =
@@ -77,26 +80,32 @@ impl Outage {
             CatchUpPolicy::All if self.made_up > limit.get() => {
                 return Err(format!("{} runs are made up, over the limit {}", self.made_up, limit.get()));
             }
-            CatchUpPolicy::All => self.check_stretch(changes, now, window, limit.get())?,
+            CatchUpPolicy::All => self.check_stretch(changes, found_at, window, limit.get())?,
             CatchUpPolicy::None => {
                 if let Some(run) = single.iter().find(|run| age(run) > JUST_LATE + TOLERANCE + JITTER_MAX) {
                     return Err(format!("{:?} is made up under `none`", run.scheduled_time));
                 }
             }
         }
-        match single.iter().find(|run| age(run) > window + TOLERANCE) {
+        match single.iter().find(|run| age_then(run) > window + TOLERANCE) {
             Some(run) => Err(format!("{:?} is made up, older than {window:?}", run.scheduled_time)),
             None => Ok(()),
         }
     }
 
     /// Under `all`, what is missed is too old, or over the limit.
-    fn check_stretch(self, changes: &JobChanges, now: Timestamp, window: Duration, limit: u32) -> Result<(), String> {
+    fn check_stretch(
+        self,
+        changes: &JobChanges,
+        found_at: Timestamp,
+        window: Duration,
+        limit: u32,
+    ) -> Result<(), String> {
         let stretches = changes.new_runs.iter().chain(&changes.changed_runs);
         let missed = stretches.filter_map(|run| run.reason.as_ref()).filter(|it| it.reason_type == ReasonType::Missed);
         for details in missed.filter_map(|reason| reason.details.as_ref()) {
             let to: Option<Timestamp> = details["to"].as_str().and_then(|text| text.parse().ok());
-            let is_young = to.is_some_and(|to| now.since(to) + TOLERANCE < window);
+            let is_young = to.is_some_and(|to| found_at.since(to) + TOLERANCE < window);
             if is_young && self.made_up < limit {
                 return Err(format!("{to:?} was missed under `all`, with {} made up of {limit}", self.made_up));
             }

@@ -134,11 +134,16 @@ impl JobBook {
 
     /// Notes which runs are active and which wait.
     fn note_places(&mut self, changes: &JobChanges) -> Result<(), String> {
-        for place in &changes.waits_no_more {
+        let is_released =
+            |place: &&String| self.waiting.get(*place).is_some_and(|run| changes.with_lanes.contains(run));
+        let (released, ended): (Vec<_>, Vec<_>) = changes.waits_no_more.iter().partition(is_released);
+        for place in ended {
+            self.waiting.remove(place);
+        }
+        for place in released {
             let first = self.waiting.first_key_value().map(|(first, _)| first.clone());
-            let released = self.waiting.remove(place);
-            let is_released = released.is_some_and(|run| changes.with_lanes.contains(&run));
-            if is_released && first.as_ref() != Some(place) {
+            self.waiting.remove(place);
+            if first.as_ref() != Some(place) {
                 return Err(format!("{place} was released before {first:?}"));
             }
         }

@@ -214,7 +214,7 @@ impl Checker {
 /// of those that died last.
 const RECOVERY_TIME: Duration = Duration::from_secs(150);
 /// A healthy world is watched at least so long.
-const HEALTHY_TIME: Duration = Duration::from_secs(90);
+const HEALTHY_TIME: Duration = Duration::from_secs(45);
 /// In a healthy world a run is done after this long.
 const RUN_TIME: Duration = Duration::from_secs(30);
 
@@ -222,7 +222,8 @@ const RUN_TIME: Duration = Duration::from_secs(30);
 fn may_follow(before: JobRunStatus, after: JobRunStatus) -> bool {
     use JobRunStatus::{Canceled, Completed, Failed, Paused, Pausing, Pending, Running, Terminated};
     match before {
-        Pending => !matches!(after, Failed | Completed),
+        // FAILED when it is too old.
+        Pending => after != Completed,
         Running => !matches!(after, Pending | Canceled),
         Pausing | Paused => !matches!(after, Completed | Failed) || before == Pausing,
         Completed | Failed | Terminated | Canceled => after == before,

@@ -56,11 +56,11 @@ pub(crate) async fn backfill(
     let mut requested = 0;
     'decide: loop {
         let FoundJob { project, mut job } = found;
-        let missing = match missing(&clients, &job, &body).await {
+        if requested > 0 && !job.is_active() {
             // What was recorded before the job was paused is recorded.
-            Err(_) if requested > 0 => Vec::new(),
-            missing => missing?,
-        };
+            return Ok((StatusCode::ACCEPTED, JsonAnswer(Backfilled { requested })));
+        }
+        let missing = missing(&clients, &job, &body).await?;
         for some in missing.chunks(job.recordable_at_once(Origin::MadeUp)) {
             match record(&clients, &project, job.clone(), some, &workspace.key_id).await {
                 Ok(recorded) => job = recorded,

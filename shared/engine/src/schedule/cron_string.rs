@@ -38,25 +38,48 @@ pub(super) fn read(text: &str) -> Result<Fields, String> {
 /// What to write instead of a string of crontab, which counts the days of the week from 0, Sunday, and
 /// lets one of the two day fields match.
 fn advice(text: &str) -> String {
-    const NAMES: [&str; 8] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let fields: Vec<_> = text.split_ascii_whitespace().collect();
     let day_of_week = fields.last().copied().unwrap_or_default();
-    let mut named = String::new();
-    let mut before = None;
-    for character in day_of_week.chars() {
-        let day = character.to_digit(10).filter(|_| before != Some('/'));
-        match day.and_then(|day| NAMES.get(day as usize)) {
-            Some(name) => named += name,
-            None => named.push(character),
-        }
-        before = Some(character);
-    }
+    let named = days_of_crontab(day_of_week).map_or_else(|| day_of_week.to_owned(), |days| names_of(&days));
     let write = format!("write \"0 {} {named}\"", fields[..fields.len() - 1].join(" "));
-    let is_any = |field: &str| matches!(field, "*" | "?");
+    let is_any = |field: &str| field.starts_with(['*', '?']);
     if is_any(day_of_week) || fields.get(2).is_none_or(|field| is_any(field)) {
         return write;
     }
     write + "; mind that both day fields must match here, and one of them in crontab"
+}
+
+/// The days of the week of a numeric field of crontab, from Sunday on; `None` when it is something else.
+fn days_of_crontab(field: &str) -> Option<[bool; 7]> {
+    let mut days = [false; 7];
+    for part in field.split(',') {
+        let (range, step) = part.split_once('/').unwrap_or((part, "1"));
+        let (first, last) = match range.split_once('-') {
+            _ if range == "*" => (0, 6),
+            Some((first, last)) => (first.parse().ok()?, last.parse().ok()?),
+            None if part.contains('/') => (range.parse().ok()?, 6),
+            None => (range.parse().ok()?, range.parse().ok()?),
+        };
+        let step = step.parse().ok().filter(|step| *step > 0)?;
+        if last > 7 || first > last {
+            return None;
+        }
+        (first..=last).step_by(step).for_each(|day: usize| days[day % 7] = true);
+    }
+    Some(days)
+}
+
+fn names_of(days: &[bool; 7]) -> String {
+    const NAMES: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    if days.iter().all(|day| *day) {
+        return "*".to_owned();
+    }
+    let set: Vec<_> = (0..7).filter(|day| days[*day]).collect();
+    let runs = set.chunk_by(|one, other| one + 1 == *other).map(|run| match run {
+        [first, _, .., last] => format!("{}-{}", NAMES[*first], NAMES[*last]),
+        few => few.iter().map(|day| NAMES[*day]).collect::<Vec<_>>().join(","),
+    });
+    runs.collect::<Vec<_>>().join(",")
 }
 
 fn members(unit: &impl TimeUnitSpec) -> impl Iterator<Item = u32> {

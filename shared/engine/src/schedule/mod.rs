@@ -86,14 +86,14 @@ impl CompiledSchedule {
             // Local time is never further from UTC than that.
             schedule.bounds.1 = schedule.bounds.1.min(end_of_entries + DAY_SECONDS);
         }
-        if schedule.bounds.1 < 0 {
-            // All of it is in the past, of which nothing before 1970 is looked at.
-            return Ok(schedule);
-        }
-        match schedule.next_second(i64::MIN) {
-            Some(_) => Ok(schedule),
-            None => Err(schedule.why_never(specification)),
-        }
+        let is_ever_due = if schedule.bounds.1 < 0 {
+            // All of it is in the past, of which nothing before 1970 is looked at: it need only make sense.
+            let without_end = Self { bounds: (0, LAST_SECOND), ..schedule.clone() };
+            without_end.next_second(i64::MIN).is_some()
+        } else {
+            schedule.next_second(i64::MIN).is_some()
+        };
+        if is_ever_due { Ok(schedule) } else { Err(schedule.why_never(specification)) }
     }
 
     /// Which fields are why it can never fire.

@@ -117,6 +117,8 @@ fn what_can_never_fire_is_refused() {
         assert_eq!(next(&schedule, "2026-01-01T00:00:00Z", 1), [""; 0]);
     }
     assert!(compile(json!({ "calendars": [{ "hour": 9 }], "startAt": "1960-01-01T00:00:00Z" })).is_ok());
+    let february = json!([{ "month": "FEBRUARY", "dayOfMonth": 30 }]);
+    assert!(compile(json!({ "calendars": february, "endAt": "1960-01-01T00:00:00Z" })).is_err());
 }
 
 #[test]
@@ -130,12 +132,17 @@ fn what_cannot_be_read_is_named() {
     for (crontab, advice) in [
         ("0 9 * * 1", "write \"0 0 9 * * Mon\""),
         ("*/5 9-17 * * 1-5", "write \"0 */5 9-17 * * Mon-Fri\""),
-        ("0 9 * * 0,7", "write \"0 0 9 * * Sun,Sun\""),
-        ("0 9 * * */2", "write \"0 0 9 * * */2\""),
+        ("0 9 * * 0,7", "write \"0 0 9 * * Sun\""),
+        ("0 9 * * 5-7", "write \"0 0 9 * * Sun,Fri,Sat\""),
+        ("0 9 * * 0-7", "write \"0 0 9 * * *\""),
+        ("0 9 * * */2", "write \"0 0 9 * * Sun,Tue,Thu,Sat\""),
+        ("0 9 * * mon-fri", "write \"0 0 9 * * mon-fri\""),
         ("0 9 13 * 5", "write \"0 0 9 13 * Fri\"; mind"),
     ] {
         let errors = compile(json!({ "cron": [crontab] })).expect_err("five fields");
         assert!(errors.0[0].message.contains(advice), "{crontab}: {}", errors.0[0].message);
+        let written = advice.split('"').nth(1).expect("what to write");
+        assert!(compile(json!({ "cron": [written] })).is_ok(), "{written}");
     }
 }
 

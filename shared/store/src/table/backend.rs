@@ -14,7 +14,9 @@ use crate::keys::Key;
 pub struct WakeQuery {
     /// The partition of the index.
     pub shard: String,
-    /// The last wake time that is asked for.
+    /// The first wake time that is asked for.
+    pub from: String,
+    /// The last one.
     pub until: String,
     /// So many items at most.
     pub limit: usize,

@@ -163,11 +163,12 @@ impl Backend for DynamoDb {
     }
 
     fn query_wake(&self, query: WakeQuery) -> Answer<'_, Vec<Item>> {
-        let WakeQuery { shard, until, limit } = query;
+        let WakeQuery { shard, from, until, limit } = query;
         let request = self.client.query().table_name(&self.name).index_name(WAKE_INDEX);
         let request = request
-            .key_condition_expression("wakeShard = :shard AND wakeAt <= :until")
+            .key_condition_expression("wakeShard = :shard AND wakeAt BETWEEN :from AND :until")
             .expression_attribute_values(":shard", AttributeValue::S(shard))
+            .expression_attribute_values(":from", AttributeValue::S(from))
             .expression_attribute_values(":until", AttributeValue::S(until));
         Box::pin(async move {
             let mut pages = request.into_paginator().items().send();

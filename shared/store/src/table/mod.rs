@@ -177,14 +177,15 @@ impl Table {
         self.0.query(range.clone(), None).await
     }
 
-    /// Reads keys from the index of wake times: up to `limit` of those due until `until`.
+    /// Reads keys from the index of wake times: up to `limit` of those due from `from` until `until`.
     pub(crate) async fn query_wake(
         &self,
         shard: String,
+        from: Timestamp,
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Item>, StoreError> {
-        self.0.query_wake(WakeQuery { shard, until: until.to_string(), limit }).await
+        self.0.query_wake(WakeQuery { shard, from: from.to_string(), until: until.to_string(), limit }).await
     }
 
     /// Writes all or nothing.

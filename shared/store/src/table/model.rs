@@ -117,9 +117,9 @@ impl Backend for ModelTable {
     fn query_wake(&self, query: WakeQuery) -> Answer<'_, Vec<Item>> {
         self.answer(|state| {
             state.index.arrive(Instant::now());
-            let WakeQuery { shard, until, limit } = query;
+            let WakeQuery { shard, from, until, limit } = query;
             let lowest = Key { pk: String::new(), sk: String::new() };
-            let from = ((shard.clone(), String::new()), lowest);
+            let from = ((shard.clone(), from), lowest);
             let of_shard =
                 state.index.shown.range(from..).take_while(|((its_shard, at), _)| *its_shard == shard && *at <= until);
             let item = |((shard, at), key): &(WakePlace, Key)| {
