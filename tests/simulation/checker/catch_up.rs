@@ -61,10 +61,10 @@ impl Outage {
         } else if !new_stretches.is_empty() && had.catching_up.is_some_and(|outage| outage.missed.is_some()) {
             return Err("an outage has two records of what was missed".to_owned());
         }
+        self.made_up += u32::try_from(single.len()).unwrap_or(u32::MAX);
         if in_outage != Some(true) {
             return Ok(());
         }
-        self.made_up += u32::try_from(single.len()).unwrap_or(u32::MAX);
         let age = |run: &StoredJobRun| now.since(run.scheduled_time.unwrap_or(now));
         // The window reaches back from when somebody was there again.
         let found_at = had.catching_up.map_or(now, |outage| outage.found_at);
