@@ -12,7 +12,7 @@ use sundial_store::{DueJob, NewJobRun, NewRecords, NextOccurrence, Recorded, Sto
 use crate::attended::Attended;
 
 /// A decision is made again so often at once, when others change the job at the same time.
-const TRIES_MAX: u32 = 8;
+const TRIES_MAX: u32 = 20;
 
 /// Records what is due of a job, as it was read and again as it is now if that has changed.
 pub(crate) async fn attend(clients: &Clients, mut due: DueJob) -> Result<Attended, StoreError> {
@@ -30,7 +30,7 @@ pub(crate) async fn attend(clients: &Clients, mut due: DueJob) -> Result<Attende
             result => return result,
         }
         // Spread, so that two that met once do not meet again.
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(1..10 << tries))).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(1..10 << tries.min(3)))).await;
         let again = clients.store.due_jobs(vec![(project, id.clone())]).await?.remove(&(project, id));
         match again {
             Some(again) => due = again,

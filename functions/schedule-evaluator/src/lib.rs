@@ -49,8 +49,11 @@ pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<Value
     let left = clients.clock.left_until(event.context.deadline);
     let give_up_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
     let is_told = event.payload.detail_type == Event::SCHEDULE_CHANGED;
-    let extra_looks = if is_told { LOOKS_FOR_TOLD.to_vec() } else { Vec::new() };
-    Ok(Evaluation::new(clients, give_up_at, extra_looks).run().await?)
+    // Who was told goes home when the next tick is there: there are only so many invocations at once,
+    // and a tick that has to wait for too long is dropped.
+    let (look_ahead, extra_looks) =
+        if is_told { (NEXT_TICK_AFTER, LOOKS_FOR_TOLD.to_vec()) } else { (LOOK_AHEAD, Vec::new()) };
+    Ok(Evaluation::new(clients, give_up_at, look_ahead, extra_looks).run().await?)
 }
 
 /// One invocation: works off everything that is due until its horizon, each at its time.
@@ -75,9 +78,9 @@ struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    fn new(clients: &'a Clients, give_up_at: Instant, extra_looks: Vec<Duration>) -> Self {
+    fn new(clients: &'a Clients, give_up_at: Instant, look_ahead: Duration, extra_looks: Vec<Duration>) -> Self {
         let now = clients.clock.now();
-        let horizon = now + LOOK_AHEAD;
+        let horizon = now + look_ahead;
         Self {
             clients,
             horizon,
