@@ -179,7 +179,8 @@ impl Bench {
         for DueJob { job, .. } in self.read(&ids).await? {
             let page = self.clients.store.job_runs(job.uuid, None, None, 1).await.map_err(|error| error.to_string())?;
             let run = page.runs.first().ok_or_else(|| format!("job {} has no run", job.id))?;
-            late.push(run.run.created_at.since(run.run.effective_time.unwrap_or(run.run.created_at)));
+            let run = &run.partition.run;
+            late.push(run.created_at.since(run.effective_time.unwrap_or(run.created_at)));
         }
         Ok(late)
     }

@@ -31,6 +31,7 @@ pub fn router(clients: Clients) -> Router {
         .route(&format!("{job}/runs"), get(job_runs::list_of_job))
         .route(run, get(job_runs::get))
         .route(&format!("{run}/terminate"), post(job_runs::terminate))
+        .route(&format!("{run}/retry"), post(job_runs::retry))
         .route(&format!("{run}/payloads"), get(payloads::list))
         .route(&format!("{run}/payloads/{{index}}"), get(payloads::get))
         .fallback(unknown_route)

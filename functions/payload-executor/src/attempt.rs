@@ -4,53 +4,54 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use sundial_engine::attempt::{AfterFailure, Verdict, after_failure, judge};
-use sundial_model::run::{FAILED_ATTEMPTS_MAX, FailedAttempt, RunError};
+use sundial_engine::attempt::{AfterFailure, ExtendedPayload, Verdict, after_failure, judge};
+use sundial_model::payload::{PAYLOADS_MAX, Payload};
+use sundial_model::run::{FailedAttempt, RunError};
 use sundial_model::target::Target;
 use sundial_model::{RunId, Timestamp};
 use sundial_outbound::ResultsBucket;
 use sundial_outbound::target::{CallContext, TargetCall};
-use sundial_store::{AttemptRecord, Outcome, OutcomeLocation};
+use sundial_store::{Outcome, OutcomeLocation, PAYLOAD_BYTES_MAX, json_bytes};
 
 use crate::context::RunContext;
 use crate::ready::Task;
+use crate::suspects::LOSSES_MAX;
 
 /// A result over this stands in the bucket: 100 KB.
 const INLINE_RESULT_BYTES_MAX: usize = 100_000;
 
 /// What an attempt came to.
-pub(crate) enum Attempted {
-    /// The payload has ended.
-    Ended(Task, Outcome),
-    /// It is tried again; the task says when. The target may have asked to be left alone until a time.
-    Again(Task, Option<Timestamp>),
+pub(crate) struct Attempted {
+    /// The payload. If it is tried again, the task says when.
+    pub(crate) task: Task,
+    pub(crate) end: AttemptEnd,
+    /// The target asked to be left alone until then.
+    pub(crate) hold_until: Option<Timestamp>,
 }
 
-impl Attempted {
-    /// What to record of a payload that is tried again.
-    pub(crate) fn record(task: &Task) -> AttemptRecord {
-        AttemptRecord {
-            index: task.payload.index,
-            attempts: task.attempts_made,
-            next_attempt_at: task.not_before,
-            failed_attempts: task.failed_attempts.clone(),
-        }
-    }
+/// How an attempt ended.
+pub(crate) enum AttemptEnd {
+    /// The payload has ended, and extends the run by these.
+    Final(Outcome, Vec<Payload>),
+    /// It is tried again.
+    Again(FailedAttempt),
 }
 
-/// Makes one attempt.
-pub(crate) async fn make(context: Arc<RunContext>, mut task: Task) -> Attempted {
+/// Makes one attempt, which may take until `timeout` is over.
+pub(crate) async fn make(context: Arc<RunContext>, mut task: Task, timeout: Duration) -> Attempted {
     let start_time = context.clients.clock.now();
-    let verdict = call(&context, &task, start_time).await;
+    let verdict = call(&context, &task, timeout, start_time).await;
     let stored = match verdict {
-        Verdict::Success { extended, .. } if !extended.is_empty() => Err(no_extension()),
-        Verdict::Success { result, .. } => store_result(&context, &task, result).await,
+        Verdict::Success { result, extended } => match check_extension(extended) {
+            Ok(extension) => store_result(&context, &task, result).await.map(|result| (result, extension)),
+            Err(failure) => Err(failure),
+        },
         Verdict::Failure { error, is_retryable, retry_after } => Err(Failure { error, is_retryable, retry_after }),
     };
     let end_time = context.clients.clock.now();
     task.attempts_made += 1;
     let outcome = Outcome {
-        index: task.payload.index,
+        index: task.index(),
         attempts: task.attempts_made,
         start_time,
         end_time,
@@ -58,30 +59,31 @@ pub(crate) async fn make(context: Arc<RunContext>, mut task: Task) -> Attempted 
         attempts_ran_out: false,
         result: None,
         location: None,
+        extension: None,
     };
-    let failure = match stored {
-        Ok(StoredResult::Inline(result)) => return Attempted::Ended(task, Outcome { result: Some(result), ..outcome }),
-        Ok(StoredResult::InBucket(location)) => {
-            return Attempted::Ended(task, Outcome { location: Some(location), ..outcome });
+    let Failure { error, is_retryable, retry_after } = match stored {
+        Ok((stored, extension)) => {
+            let outcome = match stored {
+                StoredResult::Inline(result) => Outcome { result: Some(result), ..outcome },
+                StoredResult::InBucket(location) => Outcome { location: Some(location), ..outcome },
+            };
+            return Attempted { task, end: AttemptEnd::Final(outcome, extension), hold_until: None };
         }
         Err(failure) => failure,
     };
-    let Failure { error, is_retryable, retry_after } = failure;
     let policy = task.retry_policy(&context.definition.configuration);
     let attempt = task.attempts_made;
-    task.failed_attempts.push(FailedAttempt { attempt, start_time, end_time, error: error.clone() });
-    if task.failed_attempts.len() > FAILED_ATTEMPTS_MAX {
-        task.failed_attempts.remove(0);
-    }
-    match after_failure(&policy, attempt, is_retryable, retry_after, end_time) {
+    let hold_until = retry_after.map(|wait| end_time + wait);
+    let end = match after_failure(&policy, attempt, is_retryable, retry_after, end_time) {
         AfterFailure::Again { at } => {
             task.not_before = at;
-            Attempted::Again(task, retry_after.map(|wait| end_time + wait))
+            AttemptEnd::Again(FailedAttempt { attempt, start_time, end_time, error })
         }
         AfterFailure::Final { attempts_ran_out } => {
-            Attempted::Ended(task, Outcome { error: Some(error), attempts_ran_out, ..outcome })
+            AttemptEnd::Final(Outcome { error: Some(error), attempts_ran_out, ..outcome }, Vec::new())
         }
-    }
+    };
+    Attempted { task, end, hold_until }
 }
 
 struct Failure {
@@ -90,15 +92,45 @@ struct Failure {
     retry_after: Option<Duration>,
 }
 
-/// A run cannot grow in this version; saying so is better than dropping what was sent.
-fn no_extension() -> Failure {
-    let message = "extended payloads are not carried out in this version".to_owned();
-    let error = RunError { code: "too-many-payloads".to_owned(), message, status_code: Some(200) };
-    Failure { error, is_retryable: false, retry_after: None }
+/// A payload that a result extends the run by must fit an item, as any other.
+fn check_extension(extended: Vec<ExtendedPayload>) -> Result<Vec<Payload>, Failure> {
+    let payload =
+        |ExtendedPayload { api_name, parameters }| Payload { api_name, parameters, request_timeout: None, retry: None };
+    let payloads: Vec<Payload> = extended.into_iter().map(payload).collect();
+    let too_large = payloads.iter().position(|payload| json_bytes(payload) > PAYLOAD_BYTES_MAX);
+    too_large.map_or(Ok(payloads), |index| {
+        let message = format!("extendedPayloads/{index} must be at most {PAYLOAD_BYTES_MAX} bytes of JSON");
+        let error = RunError { code: "invalid-extended-payload".to_owned(), message, status_code: None };
+        Err(Failure { error, is_retryable: false, retry_after: None })
+    })
 }
 
-async fn call(context: &RunContext, task: &Task, now: Timestamp) -> Verdict {
-    let (run, index) = (&context.run, task.payload.index);
+/// How a payload ends whose extension the run has no room for.
+pub(crate) fn too_many_payloads(outcome: &Outcome) -> Outcome {
+    let message = format!("the job run would have more than {PAYLOADS_MAX} payloads");
+    let error = RunError { code: "too-many-payloads".to_owned(), message, status_code: None };
+    Outcome { error: Some(error), result: None, location: None, extension: None, ..outcome.clone() }
+}
+
+/// How a payload ends that one worker after the other died of.
+pub(crate) fn worker_lost(task: &Task, now: Timestamp) -> Outcome {
+    let message = format!("{LOSSES_MAX} workers were lost while they carried it out");
+    let error = RunError { code: "worker-lost".to_owned(), message, status_code: None };
+    Outcome {
+        index: task.index(),
+        attempts: task.attempts_made + 1,
+        start_time: now,
+        end_time: now,
+        error: Some(error),
+        attempts_ran_out: false,
+        result: None,
+        location: None,
+        extension: None,
+    }
+}
+
+async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timestamp) -> Verdict {
+    let (run, index) = (&context.run, task.index());
     let call_context = CallContext {
         workspace_id: run.workspace_id,
         project_id: run.project_id,
@@ -116,7 +148,7 @@ async fn call(context: &RunContext, task: &Task, now: Timestamp) -> Verdict {
         api_name: &task.payload.payload.api_name,
         parameters: task.payload.payload.parameters.as_ref(),
         context: &call_context,
-        timeout: task.timeout(&context.definition.configuration),
+        timeout,
     };
     let Target::Http { format, .. } = &context.target;
     judge(context.clients.outbound.call_target(call, now).await, *format)
@@ -132,7 +164,7 @@ async fn store_result(context: &RunContext, task: &Task, result: Box<RawValue>) 
     if size <= INLINE_RESULT_BYTES_MAX {
         return Ok(StoredResult::Inline(result));
     }
-    let key = ResultsBucket::key(context.run.id, context.run.generation, task.payload.index);
+    let key = ResultsBucket::key(context.id(), context.run.generation, task.index());
     let put = context.clients.results.put(&key, String::from(Box::<str>::from(result))).await;
     match put {
         Ok(()) => Ok(StoredResult::InBucket(OutcomeLocation { key, size: size as u64 })),

@@ -1,14 +1,18 @@
 //! What a worker has to record, and how much of it fits one transaction.
 
-use sundial_store::{AttemptRecord, Commit, DeliveryRecord, DueDeliveries, Outcome, json_bytes, keys};
+use sundial_model::payload::Payload;
+use sundial_model::run::FailedAttempt;
+use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, extension_writes_max, json_bytes, keys};
 use tokio::time::Instant;
 
+use crate::delivery::BATCH_BYTES;
 use crate::ready::Task;
 
-/// A transaction takes 100 writes and 4 MB; some are kept back for what is not counted here.
-const WRITES_MAX: usize = 80;
+/// A transaction takes 100 writes and 4 MB; some are kept back for the lane and the queue, and what
+/// is claimed, given back and opened with it.
+const WRITES_MAX: usize = 76;
 const BYTES_MAX: usize = 3_000_000;
-/// An item of outcomes is closed at this size by the store; a further one is a further write.
+/// An item of records is closed at this size by the store; a further one is a further write.
 const ITEM_BYTES: usize = 300_000;
 
 /// A batch of deliveries that was tried.
@@ -25,20 +29,29 @@ pub(crate) struct TriedDeliveries {
     pub(crate) failed: u32,
 }
 
+/// A payload that has ended.
+pub(crate) struct Ended {
+    pub(crate) task: Task,
+    pub(crate) outcome: Outcome,
+    /// What its result extends the run by.
+    pub(crate) extension: Vec<Payload>,
+}
+
 /// What happened since the last commit.
 #[derive(Default)]
 pub(crate) struct Buffer {
-    ended: Vec<(Task, Outcome)>,
-    again: Vec<Task>,
+    ended: Vec<Ended>,
+    again: Vec<(Task, FailedAttempt)>,
     tried: Vec<TriedDeliveries>,
+    bytes: usize,
     oldest: Option<Instant>,
 }
 
 /// As much of a buffer as fits one transaction.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) ended: Vec<(Task, Outcome)>,
-    pub(crate) again: Vec<Task>,
+    pub(crate) ended: Vec<Ended>,
+    pub(crate) again: Vec<(Task, FailedAttempt)>,
     pub(crate) tried: Vec<TriedDeliveries>,
 }
 
@@ -52,33 +65,46 @@ impl Buffer {
         self.oldest
     }
 
-    fn touch(&mut self) {
+    /// How many payloads wait.
+    pub(crate) fn len(&self) -> usize {
+        self.ended.len() + self.again.len()
+    }
+
+    /// Whether there is more than one transaction should have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= BYTES_MAX
+    }
+
+    fn touch(&mut self, bytes: usize) {
+        self.bytes += bytes;
         self.oldest.get_or_insert_with(Instant::now);
     }
 
-    pub(crate) fn push_ended(&mut self, task: Task, outcome: Outcome) {
-        self.ended.push((task, outcome));
-        self.touch();
+    pub(crate) fn push_ended(&mut self, ended: Ended) {
+        let bytes = ended.outcome.bytes();
+        self.ended.push(ended);
+        self.touch(bytes);
     }
 
-    pub(crate) fn push_again(&mut self, task: Task) {
-        self.again.push(task);
-        self.touch();
+    pub(crate) fn push_again(&mut self, task: Task, failed: FailedAttempt) {
+        self.again.push((task, failed));
+        self.touch(0);
     }
 
     pub(crate) fn push_tried(&mut self, tried: TriedDeliveries) {
         self.tried.push(tried);
-        self.touch();
+        self.touch(0);
     }
 
     /// Nothing of payloads is recorded any more; deliveries are.
     pub(crate) fn drop_payloads(&mut self) {
         self.ended.clear();
         self.again.clear();
-        self.settle_oldest();
+        self.settle();
     }
 
-    fn settle_oldest(&mut self) {
+    fn settle(&mut self) {
+        self.bytes = self.ended.iter().map(|ended| ended.outcome.bytes()).sum();
         if self.ended.is_empty() && self.again.is_empty() && self.tried.is_empty() {
             self.oldest = None;
         }
@@ -86,48 +112,54 @@ impl Buffer {
 
     /// Takes out what fits one transaction.
     pub(crate) fn take(&mut self) -> Batch {
-        let (mut batch, mut room) = (Batch::default(), Room { writes: WRITES_MAX, bytes: BYTES_MAX });
+        let mut room = Room { writes: WRITES_MAX, bytes: BYTES_MAX };
         // Those of one segment share an item, so they come together.
-        self.ended.sort_by_key(|(_, outcome)| outcome.index);
-        let (mut segment, mut segment_bytes, mut count) = (None, 0, 0);
-        for (task, outcome) in &self.ended {
-            let this = Some(keys::segment_of(outcome.index));
-            let length = outcome.bytes();
-            let is_new_item = segment != this || segment_bytes + length > ITEM_BYTES;
-            // The item of outcomes and that of their deliveries; the payload's failed attempts.
-            let writes = if is_new_item { 2 } else { 0 } + usize::from(!task.failed_attempts.is_empty());
-            if !room.take(writes, length + record_bytes(task), count == 0) {
-                break;
-            }
-            segment_bytes = if is_new_item { length } else { segment_bytes + length };
-            (segment, count) = (this, count + 1);
-        }
-        batch.ended = self.ended.drain(..count).collect();
-        let mut fits = |task: &Task| room.take(1, record_bytes(task), false);
-        let attempts = self.again.iter().take_while(|task| fits(task)).count();
-        batch.again = self.again.drain(..attempts).collect();
-        while let Some(tried) = self.tried.last() {
-            let bytes: usize = tried.attempts.iter().map(json_bytes).sum();
+        self.ended.sort_by_key(|ended| ended.outcome.index);
+        self.again.sort_by_key(|(task, _)| task.index());
+        let ended = room.count(&self.ended, |ended| ended.outcome.index, record_bytes, extra);
+        let ended: Vec<_> = self.ended.drain(..ended).collect();
+        let again = room.count(&self.again, |(task, _)| task.index(), |(_, failed)| json_bytes(failed), |_| (0, 0));
+        let again: Vec<_> = self.again.drain(..again).collect();
+        let mut tried = Vec::new();
+        while let Some(next) = self.tried.last() {
+            let bytes: usize = next.attempts.iter().map(json_bytes).sum();
             // The batch that goes, those that come, and the items of the records.
-            let writes = 2 + tried.again.len() + bytes / ITEM_BYTES + 1;
-            if !room.take(writes, bytes, batch.is_empty()) {
+            let writes = 2 + next.again.len() + bytes / ITEM_BYTES + 1;
+            let is_first = ended.is_empty() && again.is_empty() && tried.is_empty();
+            if !room.take(writes, bytes, is_first) {
                 break;
             }
-            batch.tried.extend(self.tried.pop());
+            tried.extend(self.tried.pop());
         }
-        self.settle_oldest();
-        batch
+        self.settle();
+        Batch { ended, again, tried }
     }
 
     /// Puts back what could not be recorded.
     pub(crate) fn put_back(&mut self, batch: Batch) {
+        if batch.ended.is_empty() && batch.again.is_empty() && batch.tried.is_empty() {
+            return;
+        }
         self.ended.extend(batch.ended);
         self.again.extend(batch.again);
         self.tried.extend(batch.tried);
-        if !(self.ended.is_empty() && self.again.is_empty() && self.tried.is_empty()) {
-            self.touch();
-        }
+        self.touch(0);
+        self.settle();
     }
+}
+
+fn record_bytes(ended: &Ended) -> usize {
+    ended.outcome.bytes()
+}
+
+/// What comes with an outcome: payloads, and a batch of deliveries of its own when it is large.
+fn extra(ended: &Ended) -> (usize, usize) {
+    let large = ended.outcome.location.as_ref().is_some_and(|location| location.size as usize > BATCH_BYTES / 2);
+    if ended.extension.is_empty() {
+        return (usize::from(large), 0);
+    }
+    let bytes: usize = ended.extension.iter().map(json_bytes).sum();
+    (extension_writes_max(ended.extension.len(), bytes) + usize::from(large), bytes)
 }
 
 /// What is left of a transaction.
@@ -146,30 +178,30 @@ impl Room {
         }
         fits
     }
-}
 
-fn record_bytes(task: &Task) -> usize {
-    json_bytes(&task.failed_attempts)
-}
-
-impl Batch {
-    fn is_empty(&self) -> bool {
-        self.ended.is_empty() && self.again.is_empty() && self.tried.is_empty()
-    }
-
-    /// What the store is to record; `due` are the deliveries that come with the outcomes.
-    pub(crate) fn commit(&self, due: Vec<DueDeliveries>) -> Commit {
-        let again = self.again.iter().map(crate::attempt::Attempted::record);
-        // What failed on its last attempt keeps its record, too: one run's answer shows it.
-        let last = self.ended.iter().filter(|(task, _)| !task.failed_attempts.is_empty());
-        let attempts: Vec<AttemptRecord> =
-            again.chain(last.map(|(task, _)| crate::attempt::Attempted::record(task))).collect();
-        Commit {
-            outcomes: self.ended.iter().map(|(_, outcome)| outcome.clone()).collect(),
-            attempts,
-            due: due.into_iter().chain(self.tried.iter().flat_map(|tried| tried.again.clone())).collect(),
-            done: self.tried.iter().map(|tried| tried.done.clone()).collect(),
-            deliveries: self.tried.iter().flat_map(|tried| tried.attempts.clone()).collect(),
+    /// How many of these records, which are in order, fit: those of a segment share an item, beside
+    /// which stands one of their deliveries.
+    fn count<T>(
+        &mut self,
+        records: &[T],
+        index: impl Fn(&T) -> u32,
+        bytes: impl Fn(&T) -> usize,
+        extra: impl Fn(&T) -> (usize, usize),
+    ) -> usize {
+        let (mut segment, mut item_bytes, mut count) = (None, 0, 0);
+        let is_untouched = self.writes == WRITES_MAX;
+        for record in records {
+            let this = Some(keys::segment_of(index(record)));
+            let length = bytes(record);
+            let is_new_item = segment != this || item_bytes + length > ITEM_BYTES;
+            let (more_writes, more_bytes) = extra(record);
+            let writes = more_writes + if is_new_item { 2 } else { 0 };
+            if !self.take(writes, length + more_bytes, is_untouched && count == 0) {
+                break;
+            }
+            item_bytes = if is_new_item { length } else { item_bytes + length };
+            (segment, count) = (this, count + 1);
         }
+        count
     }
 }

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use sundial_model::JobRunId;
 use sundial_model::job::JobDefinition;
 use sundial_model::secret::HasSecrets;
 use sundial_model::target::Target;
 use sundial_runtime::Clients;
 use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
-use sundial_store::{StoreError, StoredJobRun};
+use sundial_store::{Snapshot, StoreError, StoredJobRun};
 
 /// The run that a worker works on.
 pub(crate) struct RunContext {
     pub(crate) clients: Clients,
+    /// The run as it was taken up; its status changes without us.
     pub(crate) run: StoredJobRun,
+    pub(crate) snapshot: Snapshot,
     /// The target, with its secrets.
     pub(crate) target: Target,
-    /// The job, with the secrets of its sink.
+    /// The job, with the secrets of its sink and its notifications.
     pub(crate) definition: JobDefinition,
     /// Signs calls.
     pub(crate) signing_secret: String,
@@ -24,15 +27,25 @@ pub(crate) struct RunContext {
 }
 
 impl RunContext {
-    /// Reads the secrets of a run.
+    /// Reads what a run is an instance of, and its secrets.
     pub(crate) async fn new(clients: &Clients, run: StoredJobRun) -> Result<Arc<Self>, StoreError> {
-        let of_project = clients.store.secret_values(Some(run.project_secrets)).await?;
-        let of_job = clients.store.secret_values(run.secrets).await?;
-        let (mut target, mut definition) = (run.target.clone(), run.definition.clone());
+        let store = &clients.store;
+        let snapshot = store.snapshot(run.id).await?;
+        let (of_project, of_job) = futures::future::try_join(
+            store.secret_values(Some(snapshot.project_secrets)),
+            store.secret_values(snapshot.secrets),
+        )
+        .await?;
+        let (mut target, mut definition) = (snapshot.target.clone(), snapshot.definition.clone());
         target.fill_in(&of_project);
         definition.fill_in(&of_job);
         let own = |name: &str| of_project.expose().get(name).cloned().unwrap_or_default();
         let (signing_secret, webhook_secret) = (own(SIGNING_SECRET), own(WEBHOOK_SECRET));
-        Ok(Arc::new(Self { clients: clients.clone(), run, target, definition, signing_secret, webhook_secret }))
+        let clients = clients.clone();
+        Ok(Arc::new(Self { clients, run, snapshot, target, definition, signing_secret, webhook_secret }))
+    }
+
+    pub(crate) fn id(&self) -> JobRunId {
+        self.run.id
     }
 }

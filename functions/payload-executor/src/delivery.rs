@@ -1,6 +1,6 @@
 //! Deliveries: a batch is tried as a whole, beside the payloads and never in their way.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,24 +41,53 @@ pub(crate) enum Delivered {
     Unread(DueDeliveries),
 }
 
-/// The deliveries that become due with these outcomes: a batch for each segment.
+/// A payload that has ended, with how.
+pub(crate) struct Ended<'a> {
+    pub(crate) payload: &'a Payload,
+    pub(crate) payload_bytes: usize,
+    pub(crate) outcome: &'a Outcome,
+}
+
+impl Ended<'_> {
+    /// About how many bytes it takes to deliver it.
+    pub(crate) fn bytes(&self) -> usize {
+        let in_bucket = self.outcome.location.as_ref().map_or(0, |location| location.size);
+        self.payload_bytes + self.outcome.bytes() + usize::try_from(in_bucket).unwrap_or(usize::MAX)
+    }
+}
+
+/// A batch of deliveries is closed when it has so many bytes: a few batches are in memory at once.
+pub(crate) const BATCH_BYTES: usize = 2_000_000;
+
+/// The deliveries that become due with these outcomes, which are in the order of their indices:
+/// batches of one segment each.
 pub(crate) fn due_with<'a>(
     context: &RunContext,
-    ended: impl Iterator<Item = (&'a Payload, &'a Outcome)>,
+    ended: impl Iterator<Item = Ended<'a>>,
     now: Timestamp,
 ) -> Vec<DueDeliveries> {
     let Some(sink) = &context.definition.sink else { return Vec::new() };
-    let wanted = ended.filter(|(payload, outcome)| sink.wants(&payload.api_name, outcome.error.is_none()));
-    let mut indices: Vec<u32> = wanted.map(|(_, outcome)| outcome.index).collect();
-    indices.sort_unstable();
-    let segments = indices.chunk_by(|one, other| keys::segment_of(*one) == keys::segment_of(*other));
-    let batch = |indices: &[u32]| DueDeliveries {
-        due_at: now,
-        generation: context.run.generation,
-        attempts_made: 0,
-        indices: indices.to_vec(),
-    };
-    segments.map(batch).collect()
+    let mut batches: Vec<DueDeliveries> = Vec::new();
+    for ended in ended.filter(|ended| sink.wants(&ended.payload.api_name, ended.outcome.has_succeeded())) {
+        let (index, bytes) = (ended.outcome.index, ended.bytes());
+        match batches.last_mut() {
+            Some(batch)
+                if keys::segment_of(batch.indices[0]) == keys::segment_of(index)
+                    && batch.bytes + bytes <= BATCH_BYTES =>
+            {
+                batch.indices.push(index);
+                batch.bytes += bytes;
+            }
+            _ => batches.push(DueDeliveries {
+                due_at: now,
+                generation: context.run.generation,
+                attempts_made: 0,
+                bytes,
+                indices: vec![index],
+            }),
+        }
+    }
+    batches
 }
 
 /// Reads what a batch is to deliver.
@@ -68,12 +97,15 @@ async fn load(context: &RunContext, due: &DueDeliveries) -> Result<Vec<(Payload,
     };
     let wanted: HashSet<u32> = due.indices.iter().copied().collect();
     let store = &context.clients.store;
-    let outcomes = store.outcomes(&context.run, keys::segment_of(first)).await?;
-    let mut outcomes: HashMap<u32, Outcome> = outcomes.into_iter().map(|outcome| (outcome.index, outcome)).collect();
+    let mut outcomes = store.outcomes(context.id(), keys::segment_of(first), due.generation).await?;
     let count = (last - first + 1) as usize;
-    let payloads = store.payloads_within(&context.run.parts, first, count, usize::MAX).await?;
+    let payloads = store.run_payloads_within(&context.snapshot, first, count, usize::MAX).await?;
     let wanted = payloads.into_iter().filter(|indexed| wanted.contains(&indexed.index));
-    Ok(wanted.filter_map(|indexed| Some((indexed.payload, outcomes.remove(&indexed.index)?))).collect())
+    let found = wanted.filter_map(|indexed| {
+        let outcome = outcomes.take(indexed.index, due.generation)?;
+        Some((indexed.payload, outcome))
+    });
+    Ok(found.collect())
 }
 
 /// Tries a batch, as far as there is time until `end_at`.
@@ -90,6 +122,7 @@ pub(crate) async fn attempt(context: Arc<RunContext>, batch: DeliveryBatch, end_
         },
     };
     let Some(sink) = context.definition.sink.clone().map(Arc::new) else { return Delivered::Unread(due) };
+    let generation = due.generation;
     let tries = items.into_iter().map(|(payload, outcome)| {
         let (context, sink) = (Arc::clone(&context), Arc::clone(&sink));
         async move {
@@ -97,7 +130,7 @@ pub(crate) async fn attempt(context: Arc<RunContext>, batch: DeliveryBatch, end_
                 return (outcome.index, None);
             }
             let time = context.clients.clock.now();
-            (outcome.index, Some((time, deliver(&context, &sink, &payload, &outcome, time).await)))
+            (outcome.index, Some((time, deliver(&context, &sink, &payload, &outcome, generation, time).await)))
         }
     });
     let tried: Vec<_> = futures::stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
@@ -144,7 +177,8 @@ fn judge(
     }
     let batch = |due_at: Timestamp, attempts_made: u32, mut indices: Vec<u32>| {
         indices.sort_unstable();
-        DueDeliveries { due_at, generation: due.generation, attempts_made, indices }
+        // How they share the bytes is not known.
+        DueDeliveries { due_at, generation: due.generation, attempts_made, bytes: due.bytes, indices }
     };
     let mut later: Vec<_> = in_groups(again).map(|(due_at, indices)| batch(due_at, attempts_made, indices)).collect();
     if !untried.is_empty() {
@@ -174,6 +208,7 @@ async fn deliver(
     sink: &Sink,
     payload: &Payload,
     outcome: &Outcome,
+    generation: u32,
     now: Timestamp,
 ) -> DeliveryOutcome {
     let from_bucket = match &outcome.location {
@@ -198,7 +233,7 @@ async fn deliver(
         project_name: &run.project_name,
         job_id: &run.job_id,
         job_run_id: run.id,
-        generation: run.generation,
+        generation,
         payload_index: outcome.index,
         api_name: &payload.api_name,
         parameters: payload.parameters.as_ref(),
@@ -214,8 +249,13 @@ mod tests {
 
     #[test]
     fn a_batch_is_parted_into_what_was_taken_given_up_and_tried_again() {
-        let due =
-            DueDeliveries { due_at: Timestamp::EPOCH, generation: 1, attempts_made: 0, indices: vec![1, 2, 3, 4] };
+        let due = DueDeliveries {
+            due_at: Timestamp::EPOCH,
+            generation: 1,
+            attempts_made: 0,
+            bytes: 9,
+            indices: vec![1, 2, 3, 4],
+        };
         let outcome = |status: u16| DeliveryOutcome {
             failure: (status != 200).then_some(DeliveryFailure { status_code: Some(status), retry_after: None }),
             status_code: Some(status),
@@ -233,7 +273,8 @@ mod tests {
 
     #[test]
     fn what_there_was_no_time_for_stays_due_and_uses_up_no_attempt() {
-        let due = DueDeliveries { due_at: Timestamp::EPOCH, generation: 1, attempts_made: 3, indices: vec![1, 2] };
+        let due =
+            DueDeliveries { due_at: Timestamp::EPOCH, generation: 1, attempts_made: 3, bytes: 9, indices: vec![1, 2] };
         let judged = judge(due, vec![(2, None), (1, None)], Timestamp::EPOCH);
         assert_eq!((judged.again[0].attempts_made, judged.again[0].indices.clone()), (3, vec![1, 2]));
         assert_eq!((judged.attempts.len(), judged.delivered, judged.failed), (0, 0, 0));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sundial_model::job_run::JobRunStatus;
 use sundial_model::{JobRunId, Timestamp};
 use sundial_runtime::Clients;
-use sundial_store::{Lane, LanePhase, RunPartition, StoreError};
+use sundial_store::{Announcement, LANE_SLOTS_MAX, Lane, LanePhase, PayloadRange, RunPartition, StoreError};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -59,48 +59,68 @@ impl Lease {
     }
 }
 
-/// Takes the lease on a lane. `None` when there is nothing to do, or another worker has it.
-pub(crate) async fn acquire(
-    clients: &Clients,
-    run: JobRunId,
-    number: u32,
-) -> Result<Option<(RunPartition, Lane, Lease)>, StoreError> {
+/// A lane that was taken up, and what was seen of its run.
+pub(crate) struct Acquired {
+    pub(crate) partition: RunPartition,
+    pub(crate) lane: Lane,
+    pub(crate) lease: Lease,
+    /// What was claimed with it.
+    pub(crate) claimed: Option<PayloadRange>,
+}
+
+/// Takes the lease on a lane, slots that no other lane holds, and as many payloads. `None` when
+/// there is nothing to do, or another worker has the lane.
+pub(crate) async fn acquire(clients: &Clients, run: JobRunId, number: u32) -> Result<Option<Acquired>, StoreError> {
     let times = LeaseTimes::new(clients.settings.lease);
     loop {
         let begun = Instant::now();
         let Some(mut partition) = clients.store.run_partition(run).await? else { return Ok(None) };
         let now = clients.clock.now();
-        let place = usize::try_from(number).unwrap_or(usize::MAX);
-        let Some(lane) = partition.lanes.get(place).filter(|lane| !lane.is_leased(now) && has_work(lane)) else {
-            return Ok(None);
-        };
+        let found = partition.lane(number).filter(|lane| !lane.is_leased(now) && lane.has_work());
+        let Some(found) = found else { return Ok(None) };
         let owner = Uuid::new_v4().to_string();
-        let mut lane = lane.clone();
-        (lane.owner, lane.lease_until, lane.next_at) = (Some(owner.clone()), Some(now + times.length), None);
-        let starts = partition.run.status == JobRunStatus::Pending;
-        let written = if starts {
-            let mut run = partition.run.clone();
-            (run.status, run.start_time, run.updated_at) = (JobRunStatus::Running, Some(now), now);
-            clients.store.put_lane_and_run(&run, &lane).await.map(|(run, lane)| {
-                partition.run = run;
-                lane
-            })
-        } else {
-            clients.store.put_lane(run, &lane).await
-        };
-        match written {
-            Ok(lane) => {
+        let mut lane = found.taken(owner.clone(), now + times.length);
+        let starts = partition.run.status == JobRunStatus::Pending && lane.phase == LanePhase::Working;
+        if starts {
+            partition.run.begin(now);
+            lane.announce.push(Announcement::Started);
+        }
+        let before = partition.queue;
+        let claimed = first_claim(&mut lane, &mut partition, now);
+        let queue = (partition.queue != before).then_some(&mut partition.queue);
+        match clients.store.take_lane(&mut partition.run, starts, &mut lane, queue).await {
+            Ok(()) => {
+                if let Some(stored) = partition.lanes.iter_mut().find(|stored| stored.number == number) {
+                    *stored = lane.clone();
+                }
                 let mut lease = Lease { owner, drop_at: begun, seen_at: begun, renewed_at: begun, times };
                 lease.renewed(begun);
-                return Ok(Some((partition, lane, lease)));
+                return Ok(Some(Acquired { partition, lane, lease, claimed }));
             }
-            // Another worker was faster, or the run's other lane has just started it: look again.
+            // Another worker was faster, or another lane has changed the queue: look again.
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-fn has_work(lane: &Lane) -> bool {
-    lane.wake_at().is_some() || lane.phase == LanePhase::Working
+/// What a lane takes at once. Where it has a history, its worker looks at that first.
+fn first_claim(lane: &mut Lane, partition: &mut RunPartition, now: Timestamp) -> Option<PayloadRange> {
+    if lane.phase != LanePhase::Working {
+        return None;
+    }
+    let queue = &mut partition.queue;
+    let slots = LANE_SLOTS_MAX.min(lane.slots + queue.free_slots());
+    if slots > lane.slots {
+        queue.set_slots(lane, slots);
+    }
+    let is_new = partition.run.generation == 1 && lane.claims.is_empty() && lane.suspects.is_empty();
+    let is_held = partition.lanes.iter().any(|lane| lane.hold_until > Some(now));
+    if !is_new || is_held {
+        return None;
+    }
+    let range = queue.claim(slots);
+    lane.unfinished += range.count();
+    lane.claims.extend((range.count() > 0).then_some(range));
+    (range.count() > 0).then_some(range)
 }

@@ -1,4 +1,5 @@
-//! The executor, woken by "Work Ready": one worker on one lane of a job run.
+//! The executor, woken by "Work Ready": one worker on one lane of a job run, or on what follows the
+//! run's end.
 //!
 //! A worker holds the lane's lease, claims payloads, calls the target, and records what became
 //! of them in batches, each in one transaction with its lane. Whoever has lost the lane's
@@ -6,18 +7,24 @@
 
 mod attempt;
 mod buffer;
+mod claims;
+mod closing;
 mod context;
 mod delivery;
 mod lease;
+mod lifecycle;
+mod payload_reader;
 mod ready;
 mod recover;
+mod suspects;
+mod throughput;
 mod worker;
 
 use std::time::Duration;
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent};
-use sundial_model::event::WorkReady;
+use sundial_model::event::{Work, WorkReady};
 use sundial_runtime::Clients;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -25,15 +32,24 @@ use tracing::Instrument;
 /// An invocation ends this long before Lambda ends it.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(10);
 
-/// The function: takes the event that a lane has work.
+/// The function: takes the event that a job run has work.
 ///
 /// # Errors
-/// When the table cannot be reached; the lane's work is then found again by its wake time.
+/// When the table cannot be reached; the work is then found again by its wake time.
 pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<WorkReady>>) -> Result<(), Error> {
-    let WorkReady { job_run_id, lane } = event.payload.detail;
+    let WorkReady { job_run_id, work } = event.payload.detail;
     let left = clients.clock.left_until(event.context.deadline);
     let end_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
-    let span = tracing::info_span!("worker", %job_run_id, lane);
     // Boxed, because the compiler would otherwise lay out all that a worker can wait for in one type.
-    Ok(Box::pin(worker::work(clients, job_run_id, lane, end_at)).instrument(span).await?)
+    match work {
+        Work::Lane(lane) => {
+            let span = tracing::info_span!("worker", %job_run_id, lane);
+            Box::pin(worker::work(clients, job_run_id, lane, end_at)).instrument(span).await?;
+        }
+        Work::Closing(generation) => {
+            let span = tracing::info_span!("closing", %job_run_id, generation);
+            Box::pin(closing::work(clients, job_run_id, generation, end_at)).instrument(span).await?;
+        }
+    }
+    Ok(())
 }

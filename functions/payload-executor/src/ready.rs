@@ -2,12 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-
 use std::time::Duration;
+
 use sundial_model::Timestamp;
 use sundial_model::configuration::{Configuration, RetryPolicy};
 use sundial_model::payload::IndexedPayload;
-use sundial_model::run::FailedAttempt;
+use sundial_store::json_bytes;
 
 /// A payload with what became of it so far.
 #[derive(Clone, Debug)]
@@ -15,16 +15,21 @@ pub(crate) struct Task {
     pub(crate) payload: IndexedPayload,
     /// How many attempts were made.
     pub(crate) attempts_made: u32,
-    /// The last of them.
-    pub(crate) failed_attempts: Vec<FailedAttempt>,
     /// The next attempt is not made before this.
     pub(crate) not_before: Timestamp,
+    /// About how many bytes the payload takes.
+    pub(crate) bytes: usize,
 }
 
 impl Task {
     /// A payload that was not tried yet.
     pub(crate) fn new(payload: IndexedPayload) -> Self {
-        Self { payload, attempts_made: 0, failed_attempts: Vec::new(), not_before: Timestamp::EPOCH }
+        let bytes = json_bytes(&payload.payload);
+        Self { payload, attempts_made: 0, not_before: Timestamp::EPOCH, bytes }
+    }
+
+    pub(crate) fn index(&self) -> u32 {
+        self.payload.index
     }
 
     /// The policy for its retries: its own over the job's.
@@ -42,13 +47,16 @@ impl Task {
 
 /// In the order of the times before which they must not start.
 #[derive(Default)]
-pub(crate) struct ReadyQueue(BinaryHeap<Reverse<Entry>>);
+pub(crate) struct ReadyQueue {
+    heap: BinaryHeap<Reverse<Entry>>,
+    bytes: usize,
+}
 
 struct Entry(Task);
 
 impl Entry {
     fn order(&self) -> (Timestamp, u32) {
-        (self.0.not_before, self.0.payload.index)
+        (self.0.not_before, self.0.index())
     }
 }
 
@@ -74,25 +82,38 @@ impl Ord for Entry {
 
 impl ReadyQueue {
     pub(crate) fn push(&mut self, task: Task) {
-        self.0.push(Reverse(Entry(task)));
+        self.bytes += task.bytes;
+        self.heap.push(Reverse(Entry(task)));
     }
 
     /// Takes out the next task.
     pub(crate) fn pop(&mut self) -> Option<Task> {
-        self.0.pop().map(|Reverse(Entry(task))| task)
+        let Reverse(Entry(task)) = self.heap.pop()?;
+        self.bytes = self.bytes.saturating_sub(task.bytes);
+        Some(task)
     }
 
     /// The next task.
     pub(crate) fn peek(&self) -> Option<&Task> {
-        self.0.peek().map(|Reverse(Entry(task))| task)
+        self.heap.peek().map(|Reverse(Entry(task))| task)
     }
 
-    /// How many could start now.
-    pub(crate) fn count_due(&self, now: Timestamp) -> usize {
-        self.0.iter().filter(|Reverse(Entry(task))| task.not_before <= now).count()
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// About how many bytes they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Task> {
+        self.heap.iter().map(|Reverse(Entry(task))| task)
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.heap.clear();
+        self.bytes = 0;
     }
 }

@@ -1,57 +1,80 @@
-//! Taking up a lane: what the worker before has claimed and not finished.
+//! Payloads with a history: what a worker before has claimed and not finished, what was given back
+//! to the queue, and what a later generation has to do.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::BTreeMap;
 
-use sundial_store::{AttemptRecord, PayloadRange, StoreError, keys};
+use sundial_store::{PayloadRange, StoreError, keys};
 
 use crate::context::RunContext;
 use crate::ready::Task;
 
-/// What is left of a lane's claims.
-#[derive(Default)]
-pub(crate) struct Leftover {
-    /// Every payload that is claimed and not finished.
-    pub(crate) unfinished: BTreeSet<u32>,
-    /// The same, ready to go on.
-    pub(crate) tasks: Vec<Task>,
-}
-
-/// Reads what is left, each segment once. An attempt without a record is made again under the same number.
-pub(crate) async fn leftover(context: &RunContext, claims: &[PayloadRange]) -> Result<Leftover, StoreError> {
-    let mut left = Leftover::default();
-    for (segment, ranges) in by_segment(claims) {
-        let store = &context.clients.store;
-        let outcomes = store.outcomes(&context.run, segment).await?;
-        let finished: HashSet<u32> = outcomes.into_iter().map(|outcome| outcome.index).collect();
-        let records = store.attempts(&context.run, segment).await?;
-        let mut records: HashMap<u32, AttemptRecord> =
-            records.into_iter().map(|record| (record.index, record)).collect();
+/// The payloads of these ranges that are to be carried out, each segment read once. An attempt
+/// without a record is made again under the same number.
+pub(crate) async fn unfinished(context: &RunContext, ranges: &[PayloadRange]) -> Result<Vec<Task>, StoreError> {
+    let (store, run, generation) = (&context.clients.store, context.id(), context.run.generation);
+    let mut tasks = Vec::new();
+    for (segment, ranges) in by_segment(ranges) {
+        let outcomes = store.outcomes(run, segment, generation).await?;
+        let attempts = store.attempts(run, segment, generation).await?;
         for range in ranges {
-            let count = (range.end - range.start) as usize;
-            let payloads = store.payloads_within(&context.run.parts, range.start, count, usize::MAX).await?;
-            for payload in payloads.into_iter().filter(|payload| !finished.contains(&payload.index)) {
-                left.unfinished.insert(payload.index);
+            if !(range.start..range.end).any(|index| outcomes.is_open(index, generation)) {
+                continue;
+            }
+            let count = range.count() as usize;
+            let payloads = store.run_payloads_within(&context.snapshot, range.start, count, usize::MAX).await?;
+            for payload in payloads.into_iter().filter(|payload| outcomes.is_open(payload.index, generation)) {
                 let mut task = Task::new(payload);
-                if let Some(record) = records.remove(&task.payload.index) {
-                    task.attempts_made = record.attempts;
-                    task.failed_attempts = record.failed_attempts;
-                    task.not_before = record.next_attempt_at;
+                if let Some(last) = attempts.of(task.index()).last() {
+                    (task.attempts_made, task.not_before) = (last.failed.attempt, last.next_attempt_at);
                 }
-                left.tasks.push(task);
+                tasks.push(task);
             }
         }
     }
-    Ok(left)
+    Ok(tasks)
 }
 
-/// The claims, cut where segments meet.
-fn by_segment(claims: &[PayloadRange]) -> BTreeMap<u32, Vec<PayloadRange>> {
+/// A stretch of a later generation's payloads.
+pub(crate) struct OpenStretch {
+    /// The index after its last one.
+    pub(crate) end: u32,
+    /// Those of them that are to be carried out.
+    pub(crate) indices: Vec<u32>,
+}
+
+/// No more segments are read at once.
+const SEGMENTS_MAX: u32 = 20;
+
+/// What a later generation has to do from `start` on: about `count` payloads.
+pub(crate) async fn open_from(
+    context: &RunContext,
+    start: u32,
+    run_end: u32,
+    count: usize,
+) -> Result<OpenStretch, StoreError> {
+    let (store, run, generation) = (&context.clients.store, context.id(), context.run.generation);
+    let mut stretch = OpenStretch { end: start, indices: Vec::new() };
+    for _ in 0..SEGMENTS_MAX {
+        if stretch.end >= run_end || stretch.indices.len() >= count {
+            break;
+        }
+        let segment = keys::segment_of(stretch.end);
+        let segment_end = ((segment + 1) * keys::SEGMENT_LENGTH).min(run_end);
+        let outcomes = store.outcomes(run, segment, generation).await?;
+        stretch.indices.extend((stretch.end..segment_end).filter(|index| outcomes.is_open(*index, generation)));
+        stretch.end = segment_end;
+    }
+    Ok(stretch)
+}
+
+/// Ranges, cut where segments meet.
+fn by_segment(ranges: &[PayloadRange]) -> BTreeMap<u32, Vec<PayloadRange>> {
     let mut segments: BTreeMap<u32, Vec<PayloadRange>> = BTreeMap::new();
-    for claim in claims {
-        let mut start = claim.start;
-        while start < claim.end {
+    for range in ranges {
+        let mut start = range.start;
+        while start < range.end {
             let segment = keys::segment_of(start);
-            let end = claim.end.min((segment + 1) * keys::SEGMENT_LENGTH);
+            let end = range.end.min((segment + 1) * keys::SEGMENT_LENGTH);
             segments.entry(segment).or_default().push(PayloadRange { start, end });
             start = end;
         }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::attended::Attended;
-use crate::{TRY_AGAIN_AFTER, job, lane};
+use crate::{TRY_AGAIN_AFTER, job, work};
 
 /// So many items are a batch: one BatchGetItem reads as many.
 pub(crate) const ITEMS_MAX: usize = 100;
@@ -93,12 +93,13 @@ impl Item {
             Self::Job(wake, due) => (wake, job::attend(clients, *due).await),
             Self::Other(wake) => {
                 let result = match &wake {
-                    Wake::Lane { run, lane } => lane::attend(clients, *run, *lane).await,
+                    Wake::Lane { run, lane } => work::attend(clients, *run, *lane).await,
+                    Wake::Closing { run, generation } => work::attend_closing(clients, *run, *generation).await,
                     Wake::Sweep { note } => {
                         clients.store.sweep(*note, clients.clock.now()).await.map(|()| Attended::default())
                     }
                     Wake::Run { run } => {
-                        let ended = clients.store.end_if_too_old(*run, clients.clock.now()).await;
+                        let ended = clients.store.end_if_over(*run, clients.clock.now()).await;
                         ended.map(|(again_at, work)| Attended { again_at, work })
                     }
                     // It is gone, or cannot be read.
@@ -115,7 +116,7 @@ impl Item {
 async fn read(clients: &Clients, due: Vec<Wake>) -> Vec<Item> {
     let ids = due.iter().filter_map(|wake| match wake {
         Wake::Job { project, id } => Some((*project, id.clone())),
-        Wake::Lane { .. } | Wake::Run { .. } | Wake::Sweep { .. } => None,
+        Wake::Lane { .. } | Wake::Closing { .. } | Wake::Run { .. } | Wake::Sweep { .. } => None,
     });
     let mut jobs = clients.store.due_jobs(ids.collect()).await;
     let item = |wake: Wake| match (&wake, &mut jobs) {
@@ -127,7 +128,7 @@ async fn read(clients: &Clients, due: Vec<Wake>) -> Vec<Item> {
             let error = StoreError::Unavailable(error.to_string());
             Item::Failed(wake, error)
         }
-        (Wake::Lane { .. } | Wake::Run { .. } | Wake::Sweep { .. }, _) => Item::Other(wake),
+        (Wake::Lane { .. } | Wake::Closing { .. } | Wake::Run { .. } | Wake::Sweep { .. }, _) => Item::Other(wake),
     };
     due.into_iter().rev().map(item).collect()
 }

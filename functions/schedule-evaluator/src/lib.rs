@@ -7,7 +7,7 @@ mod agenda;
 mod attended;
 mod batch;
 mod job;
-mod lane;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;

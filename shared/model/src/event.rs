@@ -3,27 +3,53 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identifiers::JobRunId;
+use crate::lifecycle::LifecycleEvent;
 
 /// The source of every event of ours.
 pub const SOURCE: &str = "sundial";
 
 /// An event for the bus.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A lane of a job run has work for a worker.
+    /// A job run has work for a worker.
     WorkReady(WorkReady),
     /// A job comes due before the next tick of the timer. It carries no data, as a tick does.
     ScheduleChanged,
+    /// Something happened to a job run; for users' own rules.
+    Lifecycle(Box<LifecycleEvent>),
 }
 
 /// Which work is ready.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkReady {
     /// The job run.
     pub job_run_id: JobRunId,
-    /// Which of its lanes, from 0.
-    pub lane: u32,
+    /// What of it.
+    #[serde(flatten)]
+    pub work: Work,
+}
+
+/// What of a job run a worker is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Work {
+    /// One of its lanes, from 0.
+    Lane(u32),
+    /// What follows the end of one of its generations, from 1.
+    Closing(u32),
+}
+
+impl WorkReady {
+    /// Work in a lane.
+    pub fn lane(job_run_id: JobRunId, lane: u32) -> Self {
+        Self { job_run_id, work: Work::Lane(lane) }
+    }
+
+    /// What follows the end of a generation.
+    pub fn closing(job_run_id: JobRunId, generation: u32) -> Self {
+        Self { job_run_id, work: Work::Closing(generation) }
+    }
 }
 
 impl Event {
@@ -37,14 +63,34 @@ impl Event {
         match self {
             Self::WorkReady(_) => Self::WORK_READY,
             Self::ScheduleChanged => Self::SCHEDULE_CHANGED,
+            Self::Lifecycle(event) => event.kind.detail_type(),
         }
     }
 
     /// The event's `detail`.
     pub fn detail(&self) -> serde_json::Value {
         match self {
-            Self::WorkReady(work) => serde_json::json!({ "jobRunId": work.job_run_id, "lane": work.lane }),
+            Self::WorkReady(WorkReady { job_run_id, work: Work::Lane(lane) }) => {
+                serde_json::json!({ "jobRunId": job_run_id, "lane": lane })
+            }
+            Self::WorkReady(WorkReady { job_run_id, work: Work::Closing(generation) }) => {
+                serde_json::json!({ "jobRunId": job_run_id, "closing": generation })
+            }
             Self::ScheduleChanged => serde_json::json!({}),
+            Self::Lifecycle(event) => serde_json::json!(event.detail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_what_is_read() {
+        for work in [WorkReady::lane(JobRunId::new(), 3), WorkReady::closing(JobRunId::new(), 2)] {
+            let read: WorkReady = serde_json::from_value(Event::WorkReady(work).detail()).expect("work");
+            assert_eq!(read, work);
         }
     }
 }

@@ -69,6 +69,8 @@ pub enum ReasonType {
     Terminated,
     /// The next one of its job took its place.
     Superseded,
+    /// It took longer than its job allows.
+    Deadline,
     /// It was not done after 30 days.
     TooOld,
     /// A user paused its job.
@@ -173,4 +175,31 @@ pub struct JobRun {
     /// The API key whose trigger started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggered_by: Option<String>,
+    /// All its results in one object, once they are exported; only where one job run is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<JobRunResults>,
+}
+
+/// The results of a job run in one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRunResults {
+    /// Its key in the results bucket.
+    pub key: String,
+    /// One line of JSON for each run.
+    pub format: ResultsFormat,
+    /// Bytes.
+    pub size: u64,
+    /// A link to it, made for this answer.
+    pub signed_url: String,
+    /// When the link ends.
+    pub signed_url_expiration: Timestamp,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultsFormat {
+    /// JSON Lines.
+    Jsonl,
 }

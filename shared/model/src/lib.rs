@@ -12,6 +12,7 @@ pub mod identifiers;
 pub mod invalid;
 pub mod job;
 pub mod job_run;
+pub mod lifecycle;
 pub mod number;
 pub mod payload;
 pub mod problem;

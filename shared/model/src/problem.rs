@@ -19,6 +19,8 @@ pub enum ProblemCode {
     JobPaused,
     /// A job run of the job is active.
     AnotherJobRunActive,
+    /// Nothing of the job run has failed, or it has not ended.
+    NothingToRetry,
     /// The project still has jobs.
     ProjectNotEmpty,
     /// The body is over the limit.
@@ -44,6 +46,7 @@ impl ProblemCode {
             Self::Conflict => ("conflict", 409, "It contradicts what is there"),
             Self::JobPaused => ("job-paused", 409, "The job is paused"),
             Self::AnotherJobRunActive => ("another-job-run-active", 409, "Another job run is active"),
+            Self::NothingToRetry => ("nothing-to-retry", 409, "There is nothing to run again"),
             Self::ProjectNotEmpty => ("project-not-empty", 409, "The project still has jobs"),
             Self::PayloadTooLarge => ("payload-too-large", 413, "The body is too large"),
             Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The body must be JSON"),

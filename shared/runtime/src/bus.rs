@@ -49,6 +49,17 @@ impl EventBus {
         self.put(&events).await;
     }
 
+    /// Puts events on the bus, and says whether they came through.
+    ///
+    /// # Errors
+    /// When some of them may not have.
+    pub async fn publish(&self, events: &[Event]) -> Result<(), BusError> {
+        for events in events.chunks(EVENTS_PER_CALL_MAX) {
+            self.0.put_events(events).await?;
+        }
+        Ok(())
+    }
+
     /// Puts events on the bus.
     ///
     /// What they tell of is on record before, and is found again by its wake time. So an event

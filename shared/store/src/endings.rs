@@ -9,34 +9,46 @@ use sundial_model::{JobRunId, Timestamp};
 use crate::Store;
 use crate::error::StoreError;
 use crate::lane::LanePhase;
-use crate::run_partition::RunPartition;
+use crate::run_partition::{RunPartition, StoredJobRun};
 use crate::stored_job::StoredJob;
 use crate::table::{Expect, Write, retry_on_conflict};
 
-/// A transaction ends so many runs at most in favour of the next one; the others before. There is
-/// more than one only where the job's policy has just been `allow`.
-const SUPERSEDED_AT_ONCE: usize = 3;
-/// And so many that wait: it has 4 MB, and each run has a snapshot of its job.
-const CANCELED_AT_ONCE: usize = 16;
+/// A transaction ends so many runs at most in favour of the next one, as each has many lanes; the
+/// others before. There is more than one only where the job's policy has just been `allow`.
+const SUPERSEDED_AT_ONCE: usize = 1;
+/// And so many that wait.
+const CANCELED_AT_ONCE: usize = 30;
+
+/// Runs that have ended, with what is to be handed over because of it.
+type Ended = (Vec<Write>, Vec<WorkReady>);
 
 impl RunPartition {
-    /// Ends the run as it stands. From here on no outcome is recorded; deliveries of what had ended go on.
-    fn end(&mut self, reason: Reason, now: Timestamp) {
-        for lane in &mut self.lanes {
+    /// Ends the run as it stands: from here on no outcome is recorded; deliveries of what had ended
+    /// go on. Answers with the writes, and with what is to be handed over.
+    fn end(&mut self, reason: Reason, now: Timestamp) -> Result<Ended, StoreError> {
+        let run = self.run.id;
+        let mut writes = Vec::new();
+        for lane in self.lanes.iter_mut().filter(|lane| lane.phase != LanePhase::Settled) {
             lane.phase = LanePhase::Settled;
-            (lane.claims, lane.unfinished) = (Vec::new(), 0);
+            lane.drop_claims();
+            self.queue.set_slots(lane, 0);
             if !lane.is_leased(now) {
-                lane.next_at = (lane.deliveries_pending > 0).then_some(now);
+                lane.release(lane.wake_for_rest(now));
             }
+            writes.push(lane.put(run)?);
         }
         let has_started = self.run.start_time.is_some();
         let status = match reason.reason_type {
             ReasonType::TooOld => JobRunStatus::Failed,
-            ReasonType::Superseded => JobRunStatus::Terminated,
+            ReasonType::Superseded | ReasonType::Deadline => JobRunStatus::Terminated,
             _ if has_started => JobRunStatus::Terminated,
             _ => JobRunStatus::Canceled,
         };
         self.run.move_to(status, Some(reason), now);
+        // The queue is written, so that nobody claims or opens anything any more.
+        writes.extend([self.run.put()?, self.queue.put(run)?]);
+        writes.push(self.closing(now)?);
+        Ok((writes, vec![WorkReady::closing(run, self.run.generation)]))
     }
 }
 
@@ -56,26 +68,33 @@ impl Store {
         run: JobRunId,
         now: Timestamp,
     ) -> Result<Option<(RunPartition, Vec<WorkReady>)>, StoreError> {
-        self.end_job_run(run, &by_user(), now).await
+        self.end_job_run(run, &by_user(), |_| true, now).await
     }
 
-    /// Ends a run that is not done after [`RUN_AGE_MAX`](crate::RUN_AGE_MAX), whatever it is waiting for: its items and
-    /// what they point at are kept for a while after that only. Answers with when it must be looked
-    /// at again, and with what is to be handed over because other runs start in its place.
+    /// Ends a run whose time is over: its job's `maxDuration`, or [`RUN_AGE_MAX`](crate::RUN_AGE_MAX), after
+    /// which its items and what they point at are kept for a while only. Answers with when it must be
+    /// looked at again, and with what is to be handed over.
     ///
     /// # Errors
     /// When the table cannot be reached.
-    pub async fn end_if_too_old(
+    pub async fn end_if_over(
         &self,
         run: JobRunId,
         now: Timestamp,
     ) -> Result<(Option<Timestamp>, Vec<WorkReady>), StoreError> {
-        let wake_at = self.stored_run(run).await?.and_then(|run| run.wake_at());
+        let Some(stored) = self.stored_run(run).await? else { return Ok((None, Vec::new())) };
+        let wake_at = stored.wake_at();
         if wake_at.is_none_or(|wake_at| wake_at > now) {
             return Ok((wake_at, Vec::new()));
         }
-        let reason = Reason::new(ReasonType::TooOld, "the job run was not done after 30 days");
-        let ended = self.end_job_run(run, &reason, now).await?;
+        let reason = if stored.too_old_at() <= now {
+            Reason::new(ReasonType::TooOld, "the job run was not done after 30 days")
+        } else {
+            Reason::new(ReasonType::Deadline, "the job run took longer than its job's maxDuration")
+        };
+        // A retry may have given it more time since.
+        let is_over = |run: &StoredJobRun| run.wake_at().is_some_and(|wake_at| wake_at <= now);
+        let ended = self.end_job_run(run, &reason, is_over, now).await?;
         Ok((None, ended.map(|(_, work)| work).unwrap_or_default()))
     }
 
@@ -83,19 +102,20 @@ impl Store {
         &self,
         run: JobRunId,
         reason: &Reason,
+        is_wanted: impl Fn(&StoredJobRun) -> bool,
         now: Timestamp,
     ) -> Result<Option<(RunPartition, Vec<WorkReady>)>, StoreError> {
         retry_on_conflict(async || {
             let Some(mut partition) = self.run_partition_to_change(run).await? else { return Ok(None) };
-            let mut work = Vec::new();
-            if !partition.run.status.is_terminal() {
-                let writes_of_job;
-                (writes_of_job, work) = self.after_end(&partition, now).await?;
-                partition.end(reason.clone(), now);
-                let mut writes = partition.puts()?;
-                writes.extend(writes_of_job);
-                self.table.write(writes).await?;
+            if partition.run.status.is_terminal() || !is_wanted(&partition.run) {
+                return Ok(Some((partition, Vec::new())));
             }
+            let before = partition.clone();
+            let (mut writes, mut work) = partition.end(reason.clone(), now)?;
+            let (writes_of_job, starting) = self.after_end(&before, partition.run.status, now).await?;
+            writes.extend(writes_of_job);
+            work.extend(starting);
+            self.table.write(writes).await?;
             Ok(Some((partition, work)))
         })
         .await
@@ -108,13 +128,13 @@ impl Store {
         job: &mut StoredJob,
         by: JobRunId,
         now: Timestamp,
-    ) -> Result<Vec<Write>, StoreError> {
+    ) -> Result<Ended, StoreError> {
         let reason = Reason::new(ReasonType::Superseded, format!("job run {by} has taken its place"));
         let surplus = job.active_runs.len().saturating_sub(SUPERSEDED_AT_ONCE);
         if surplus > 0 {
             let mut gone = Vec::new();
             for run in &job.active_runs[..surplus] {
-                if self.end_job_run(*run, &reason, now).await?.is_none() {
+                if self.end_job_run(*run, &reason, |_| true, now).await?.is_none() {
                     gone.push(*run);
                 }
             }
@@ -124,32 +144,37 @@ impl Store {
             }
             job.active_runs.retain(|run| !gone.contains(run));
         }
-        let mut writes = Vec::new();
+        let (mut writes, mut work) = (Vec::new(), Vec::new());
         for run in std::mem::take(&mut job.active_runs) {
             let Some(mut partition) = self.run_partition_to_change(run).await? else { continue };
             if partition.run.status.is_terminal() {
                 // It has ended since the job was read.
                 return Err(StoreError::Conflict);
             }
-            partition.end(reason.clone(), now);
-            writes.extend(partition.puts()?);
+            let (ends, closings) = partition.end(reason.clone(), now)?;
+            writes.extend(ends);
+            work.extend(closings);
         }
-        Ok(writes)
+        Ok((writes, work))
     }
 
-    /// Deletes a job and ends its runs.
+    /// Deletes a job and ends its runs. Answers with what is to be handed over.
     ///
     /// # Errors
     /// When the table cannot be reached; then the job is still there.
-    pub async fn delete_job(&self, job: &StoredJob, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn delete_job(&self, job: &StoredJob, now: Timestamp) -> Result<Vec<WorkReady>, StoreError> {
+        let mut work = Vec::new();
         while let Some(current) = self.job_as(job).await?.filter(|current| current.waiting_runs > 0) {
             match self.cancel_waiting(current, now).await {
-                Ok(()) | Err(StoreError::Conflict) => {}
+                Ok(closings) => work.extend(closings),
+                Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error),
             }
         }
-        retry_on_conflict(async || {
-            let Some(mut current) = self.job_as(job).await? else { return Ok(()) };
+        // What ended before the deletion itself is found by its wake time, should this not come to an end.
+        let ended = retry_on_conflict(async || {
+            let Some(mut current) = self.job_as(job).await? else { return Ok(Vec::new()) };
+            let mut work = Vec::new();
             if current.waiting_runs > 0 {
                 self.cancel_waiting(current, now).await?;
                 return Err(StoreError::Conflict);
@@ -159,8 +184,9 @@ impl Store {
             let last = others.pop();
             let mut gone = Vec::new();
             for other in &others {
-                if self.terminate_job_run(*other, now).await?.is_none() {
-                    gone.push(*other);
+                match self.terminate_job_run(*other, now).await? {
+                    Some((_, more)) => work.extend(more),
+                    None => gone.push(*other),
                 }
             }
             if !gone.is_empty() {
@@ -176,30 +202,36 @@ impl Store {
                 && let Some(mut partition) = self.run_partition_to_change(run).await?
                 && !partition.run.status.is_terminal()
             {
-                partition.end(by_user(), now);
-                writes.extend(partition.puts()?);
+                let (ends, closings) = partition.end(by_user(), now)?;
+                writes.extend(ends);
+                work.extend(closings);
             }
-            self.table.write(writes).await
+            self.table.write(writes).await?;
+            Ok(work)
         })
-        .await
+        .await?;
+        work.extend(ended);
+        Ok(work)
     }
 
     /// Cancels the first of a job's runs that wait.
-    async fn cancel_waiting(&self, mut job: StoredJob, now: Timestamp) -> Result<(), StoreError> {
-        let mut writes = Vec::new();
+    async fn cancel_waiting(&self, mut job: StoredJob, now: Timestamp) -> Result<Vec<WorkReady>, StoreError> {
+        let (mut writes, mut work) = (Vec::new(), Vec::new());
         let waiting = self.next_waiting(&job, CANCELED_AT_ONCE).await?;
         if waiting.len() < CANCELED_AT_ONCE {
             job.waiting_runs = waiting.len();
         }
         job.waiting_runs = job.waiting_runs.saturating_sub(waiting.len());
-        let runs = try_join_all(waiting.iter().map(|(_, run)| self.stored_run(*run))).await?;
+        let runs = try_join_all(waiting.iter().map(|(_, run)| self.run_partition_to_change(*run))).await?;
         writes.extend(waiting.into_iter().map(|(key, _)| Write::Delete(key, Expect::Anything)));
-        for mut run in runs.into_iter().flatten().filter(|run| !run.status.is_terminal()) {
-            run.move_to(JobRunStatus::Canceled, Some(by_user()), now);
-            writes.push(run.put()?);
+        for mut partition in runs.into_iter().flatten().filter(|partition| !partition.run.status.is_terminal()) {
+            partition.run.move_to(JobRunStatus::Canceled, Some(by_user()), now);
+            writes.extend([partition.run.put()?, partition.closing(now)?]);
+            work.push(WorkReady::closing(partition.run.id, partition.run.generation));
         }
         writes.push(job.put()?);
-        self.table.write(writes).await
+        self.table.write(writes).await?;
+        Ok(work)
     }
 
     /// The same creation of a job, as it is now.

@@ -18,7 +18,7 @@ pub enum Change {
     NoJob(Key),
     /// A job run as it is from now on; the flag says whether it is new.
     Run(Box<StoredJobRun>, bool),
-    /// A run got a lane, so that it can be worked on.
+    /// A run got its first lane, so that it can be worked on.
     NewLane(JobRunId),
     /// A run of a job waits for others to end, under this sort key.
     Waits(JobUuid, JobRunId, String),
@@ -43,7 +43,8 @@ pub fn change(write: &Write) -> Option<Change> {
             if sk == keys::RUN {
                 return Some(Change::Run(Box::new(value(item)?), is_new));
             }
-            (sk.starts_with(keys::LANE_PREFIX) && is_new).then(|| run.parse().ok().map(Change::NewLane))?
+            (*sk == keys::lane(JobRunId(uuid::Uuid::nil()), 0).sk && is_new)
+                .then(|| run.parse().ok().map(Change::NewLane))?
         }
         Write::Delete(key, _) if sk == "JOB" => Some(Change::NoJob(key.clone())),
         Write::Delete(..) => waiting(pk, sk).map(|(job, run)| Change::WaitsNoMore(job, run, sk.clone())),

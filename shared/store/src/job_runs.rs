@@ -7,12 +7,10 @@ use sundial_model::{JobRunId, JobUuid, ProjectId};
 
 use crate::error::StoreError;
 use crate::item::text;
-use crate::run_partition::RunPartition;
+use crate::run_view::RunView;
+use crate::snapshot::Snapshot;
 use crate::table::Range;
 use crate::{Store, keys};
-
-/// A job run with its counters.
-pub type RunView = RunPartition;
 
 /// A page of a list of job runs.
 pub struct JobRunPage {
@@ -86,7 +84,8 @@ impl Store {
             let views = self.views(&sort_keys).await?;
             for sort_key in sort_keys {
                 let view = run_id(&sort_key).and_then(|id| views.get(&id));
-                runs.extend(view.filter(|view| status.is_none_or(|status| view.run.status == status)).cloned());
+                let is_wanted = |view: &&RunView| status.is_none_or(|status| view.partition.run.status == status);
+                runs.extend(view.filter(is_wanted).cloned());
                 before = Some(sort_key);
             }
             if is_last {
@@ -129,11 +128,18 @@ impl Store {
     async fn views(&self, sort_keys: &[String]) -> Result<HashMap<JobRunId, RunView>, StoreError> {
         // A few at a time: each is a query of its own.
         const AT_ONCE: usize = 10;
+        let ids: Vec<_> = sort_keys.iter().filter_map(|key| run_id(key)).collect();
+        let mut snapshots: HashMap<JobRunId, Snapshot> = HashMap::new();
+        for read in self.table.get_many::<Snapshot>(ids.iter().copied().map(keys::snapshot).collect()).await? {
+            snapshots.insert(read.value.run, read.value);
+        }
         let mut views = HashMap::new();
-        for some in sort_keys.chunks(AT_ONCE) {
-            let reads = some.iter().filter_map(|key| run_id(key)).map(|id| self.run_partition(id));
-            for view in futures::future::try_join_all(reads).await?.into_iter().flatten() {
-                views.insert(view.run.id, view);
+        for some in ids.chunks(AT_ONCE) {
+            let reads = some.iter().map(|id| self.run_partition(*id));
+            for partition in futures::future::try_join_all(reads).await?.into_iter().flatten() {
+                let id = partition.run.id;
+                let snapshot = snapshots.remove(&id);
+                views.extend(snapshot.map(|snapshot| (id, RunView { partition, snapshot })));
             }
         }
         Ok(views)

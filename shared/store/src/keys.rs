@@ -13,11 +13,15 @@
 //! | job run in its project's list | `PROJECT-RUNS#019b…#2` (project, shard) | the same |
 //! | job run that waits for others to end | `WAITING#019b…` (job's UUID) | `2026-…Z#6f1c…` (scheduled, id) |
 //! | job run | `RUN#6f1c…` | `RUN` |
+//! | what it is an instance of | `RUN#6f1c…` | `SNAPSHOT` |
 //! | its queue | `RUN#6f1c…` | `QUEUE` |
 //! | a lane of it | `RUN#6f1c…` | `LANE#03` |
+//! | what follows its end | `RUN#6f1c…` | `CLOSING#0001` (generation) |
+//! | payloads given back to the queue | `RUN#6f1c…#PUT-BACK` | `2026-…Z#03#00000017#002` (when, lane, its revision, number) |
+//! | payloads that it was extended by | `RUN#6f1c…#EXTENDED#0002` (block) | `CHUNK#00020200` (first index) |
 //! | deliveries due in a lane | `RUN#6f1c…#LANE#03` | `DUE#2026-…Z#0001#00000200` (when, generation, index) |
 //! | outcomes of a segment | `RUN#6f1c…#SEGMENT#00002` | `OUTCOME#0001#00000200` (generation, lowest index) |
-//! | attempts of a payload | `RUN#6f1c…#SEGMENT#00002` | `ATTEMPT#0001#00000200` |
+//! | failed attempts of a segment | `RUN#6f1c…#SEGMENT#00002` | `ATTEMPT#0001#00000200#03#00000017` (generation, lowest index, lane, its revision) |
 //! | delivery attempts | `RUN#6f1c…#SEGMENT#00002` | `DELIVERY#0001#00000200#2026-…Z` |
 //!
 //! Payloads of a run are spread over segments of [`SEGMENT_LENGTH`], each a partition of its own,
@@ -151,6 +155,10 @@ pub fn run_partition(run: JobRunId) -> String {
 
 /// The sort key of a job run.
 pub const RUN: &str = "RUN";
+/// The sort key of its snapshot: after the others, so that these are read without it.
+pub const SNAPSHOT: &str = "SNAPSHOT";
+/// What the sort keys of closings begin with: before the others, for the same reason.
+pub const CLOSING_PREFIX: &str = "CLOSING#";
 /// The sort key of its queue.
 pub const QUEUE: &str = "QUEUE";
 /// What the sort keys of lanes begin with.
@@ -159,6 +167,39 @@ pub const LANE_PREFIX: &str = "LANE#";
 /// A job run.
 pub fn run(id: JobRunId) -> Key {
     Key::new(run_partition(id), RUN)
+}
+
+/// What a job run is an instance of.
+pub fn snapshot(run: JobRunId) -> Key {
+    Key::new(run_partition(run), SNAPSHOT)
+}
+
+/// What follows the end of a job run, in each generation.
+pub fn closing(run: JobRunId, generation: u32) -> Key {
+    Key::new(run_partition(run), format!("{CLOSING_PREFIX}{generation:04}"))
+}
+
+/// Where payloads stand that were given back to a job run's queue.
+pub fn put_backs(run: JobRunId) -> String {
+    format!("RUN#{run}#PUT-BACK")
+}
+
+/// Payloads that a lane at this revision gives back until a time.
+pub fn put_back(run: JobRunId, due_at: Timestamp, lane: u32, revision: u64, number: usize) -> Key {
+    Key::new(put_backs(run), format!("{due_at}#{lane:02}#{revision:08}#{number:03}"))
+}
+
+/// How many payloads that a run was extended by share a partition.
+pub const EXTENSION_BLOCK_LENGTH: u32 = 10_000;
+
+/// Where the chunks stand that hold payload `index`, if the run was extended by it.
+pub fn extension_block(run: JobRunId, index: u32) -> String {
+    format!("RUN#{run}#EXTENDED#{:04}", index / EXTENSION_BLOCK_LENGTH)
+}
+
+/// The chunk of payloads that a run was extended by which begins with this index.
+pub fn extension_chunk(run: JobRunId, first_index: u32) -> Key {
+    Key::new(extension_block(run, first_index), format!("{CHUNK_PREFIX}{first_index:08}"))
 }
 
 /// Its queue.
@@ -207,9 +248,10 @@ pub fn outcomes(run: JobRunId, generation: u32, lowest_index: u32) -> Key {
     Key::new(partition, format!("{OUTCOME_PREFIX}{generation:04}#{lowest_index:08}"))
 }
 
-/// The failed attempts of a payload.
-pub fn attempts(run: JobRunId, generation: u32, index: u32) -> Key {
-    Key::new(segment(run, segment_of(index)), format!("{ATTEMPT_PREFIX}{generation:04}#{index:08}"))
+/// Failed attempts of one segment that a lane at this revision has recorded.
+pub fn attempts(run: JobRunId, generation: u32, lowest_index: u32, lane: u32, revision: u64) -> Key {
+    let partition = segment(run, segment_of(lowest_index));
+    Key::new(partition, format!("{ATTEMPT_PREFIX}{generation:04}#{lowest_index:08}#{lane:02}#{revision:08}"))
 }
 
 /// Delivery attempts of one segment that were recorded together.

@@ -7,7 +7,8 @@ use sundial_model::payload::{IndexedPayload, Payload};
 
 use crate::error::StoreError;
 use crate::item::{NewItem, as_json, read};
-use crate::table::Range;
+use crate::outcome::json_bytes;
+use crate::table::{Answer, Range};
 use crate::{Store, keys};
 
 /// A payload may be this large as JSON: what fits an item with room to spare.
@@ -109,24 +110,35 @@ impl Store {
         count: usize,
         bytes: usize,
     ) -> Result<Vec<IndexedPayload>, StoreError> {
-        let mut payloads: Vec<IndexedPayload> = Vec::new();
-        let mut total = 0;
-        while payloads.len() < count {
-            let next = first + u32::try_from(payloads.len()).unwrap_or(u32::MAX);
-            let more = self.payloads_from(parts, next, count - payloads.len()).await?;
-            if more.is_empty() {
-                break;
-            }
-            for payload in more {
-                total += serde_json::to_string(&payload).map_or(0, |text| text.len());
-                if total > bytes && !payloads.is_empty() {
-                    return Ok(payloads);
-                }
-                payloads.push(payload);
-            }
-        }
-        Ok(payloads)
+        gather(first, count, bytes, |next, limit| Box::pin(self.payloads_from(parts, next, limit))).await
     }
+}
+
+/// Puts together what `read` gives, chunk by chunk: up to `count` payloads from `first` on and up to
+/// `bytes` of JSON, but at least one when there is one.
+pub(crate) async fn gather<'a>(
+    first: u32,
+    count: usize,
+    bytes: usize,
+    read: impl Fn(u32, usize) -> Answer<'a, Vec<IndexedPayload>> + Send,
+) -> Result<Vec<IndexedPayload>, StoreError> {
+    let mut payloads: Vec<IndexedPayload> = Vec::new();
+    let mut total = 0;
+    while payloads.len() < count {
+        let next = first + u32::try_from(payloads.len()).unwrap_or(u32::MAX);
+        let more = read(next, count - payloads.len()).await?;
+        if more.is_empty() {
+            break;
+        }
+        for payload in more {
+            total += json_bytes(&payload.payload);
+            if total > bytes && !payloads.is_empty() {
+                return Ok(payloads);
+            }
+            payloads.push(payload);
+        }
+    }
+    Ok(payloads)
 }
 
 #[cfg(test)]

@@ -1,17 +1,17 @@
 //! Job runs that wait for others to end, and how they come to be worked on.
 //!
-//! A run that waits is recorded whole but for its lanes, so that no worker can take it up, and
+//! A run that waits is recorded whole but for a lane, so that no worker can take it up, and
 //! stands in its job's queue of waiting runs. The transaction that ends an active run of the job
-//! releases the next one: it adds the lanes. So there is no moment at which a run waits for
+//! releases the next one: it adds its first lane. So there is no moment at which a run waits for
 //! nothing, and none at which two are active that must not be.
 
 use sundial_model::event::WorkReady;
+use sundial_model::job_run::JobRunStatus;
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::item::NewItem;
-use crate::item::text;
+use crate::item::{NewItem, text};
 use crate::keys::{self, Key};
 use crate::lane::Lane;
 use crate::run_partition::RunPartition;
@@ -20,8 +20,8 @@ use crate::start::LOST_EVENT_AFTER;
 use crate::stored_job::StoredJob;
 use crate::table::{Expect, Range, Write, after_prefix};
 
-/// One transaction releases so many runs at most: it has at most 100 writes, and each run has up
-/// to ten lanes. More than one can be released only under `allow`.
+/// One transaction releases so many runs at most: it has at most 100 writes, most of which may be
+/// the lanes of the run that ends in it. More than one can be released only under `allow`.
 const RELEASED_AT_ONCE: usize = 4;
 
 /// A job with the runs that it releases. The job itself is not among the writes.
@@ -35,19 +35,12 @@ pub(crate) struct Release {
 impl StoredJobRun {
     /// Whether it is recorded and waits for others to end.
     pub(crate) fn waits(&self, lanes: &[Lane]) -> bool {
-        !self.status.is_terminal() && self.lane_count > 0 && lanes.is_empty()
+        !self.status.is_terminal() && lanes.is_empty()
     }
 
-    /// Its lanes, none of which a worker has taken up.
-    pub(crate) fn new_lanes(&self, now: Timestamp) -> impl Iterator<Item = Lane> {
-        let keep_until = self.keep_until;
-        (0..self.lane_count).map(move |number| Lane::new(number, now + LOST_EVENT_AFTER, keep_until))
-    }
-
-    /// What its lanes need workers for.
-    pub(crate) fn work(&self) -> impl Iterator<Item = WorkReady> {
-        let job_run_id = self.id;
-        (0..self.lane_count).map(move |lane| WorkReady { job_run_id, lane })
+    /// Its first lane, which no worker has taken up. Its worker opens further ones as it needs them.
+    pub(crate) fn first_lane(&self, now: Timestamp) -> Lane {
+        Lane::new(0, now + LOST_EVENT_AFTER, self.keep_until)
     }
 
     /// Its place among the runs of its job that wait.
@@ -68,11 +61,12 @@ impl StoredJobRun {
 }
 
 impl Store {
-    /// The writes of a run's job for the transaction that ends the run, if the job is still there:
-    /// without the run among those that have not ended, and with what starts in its place.
+    /// The writes of a run's job for the transaction that ends the run in this status, if the job is
+    /// still there: without the run among those that have not ended, and with what starts in its place.
     pub(crate) async fn after_end(
         &self,
         partition: &RunPartition,
+        status: JobRunStatus,
         now: Timestamp,
     ) -> Result<(Vec<Write>, Vec<WorkReady>), StoreError> {
         let RunPartition { run, lanes, .. } = partition;
@@ -83,6 +77,7 @@ impl Store {
             return Ok((Vec::new(), Vec::new()));
         }
         job.active_runs.retain(|active| *active != run.id);
+        job.note_end(status);
         let dequeued = (!is_active).then(|| run.dequeue());
         if dequeued.is_some() {
             job.waiting_runs = job.waiting_runs.saturating_sub(1);
@@ -124,10 +119,8 @@ impl Store {
             run.updated_at = now;
             // Written, so that whoever has read it as waiting notices.
             writes.push(run.put()?);
-            for lane in run.new_lanes(now) {
-                writes.push(lane.put_expecting(id, Expect::Nothing)?);
-            }
-            work.extend(run.work());
+            writes.push(run.first_lane(now).put_expecting(id, Expect::Nothing)?);
+            work.push(WorkReady::lane(id, 0));
             job.active_runs.push(id);
             job.last_run_time = Some(now);
         }

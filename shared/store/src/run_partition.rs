@@ -1,19 +1,22 @@
 //! A job run with its queue and its lanes: one partition, read by one query.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
-use sundial_model::job::JobDefinition;
-use sundial_model::job_run::{DeliverySummary, JobRun, JobRunStatus, JobRunType, Reason, Summary};
-use sundial_model::target::Target;
-use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId};
+use sundial_model::job_run::{DeliverySummary, JobRunStatus, JobRunType, Reason, Summary};
+use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, Timestamp, WorkspaceId};
 
 use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json, read, text};
 use crate::lane::Lane;
-use crate::payload_parts::PayloadPart;
+use crate::queue::Queue;
 use crate::table::{Expect, Range, Write};
 use crate::{RUN_AGE_MAX, Store, keys};
 
-/// A job run as it is kept.
+/// A run ends so long before its items may go: what follows its end needs them.
+const END_BEFORE_EXPIRY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A job run as it is kept, but for what it is an instance of (its [`Snapshot`](crate::Snapshot)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredJobRun {
@@ -46,6 +49,8 @@ pub struct StoredJobRun {
     pub effective_time: Option<Timestamp>,
     /// When it was recorded.
     pub created_at: Timestamp,
+    /// When this generation was.
+    pub generation_began_at: Timestamp,
     /// When a worker took it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Timestamp>,
@@ -54,22 +59,12 @@ pub struct StoredJobRun {
     pub end_time: Option<Timestamp>,
     /// When its status last changed.
     pub updated_at: Timestamp,
-    /// What its job was when it started, without secrets.
-    #[serde(with = "as_json")]
-    pub definition: JobDefinition,
-    /// The secrets of sink and notifications.
+    /// How long it may take from its start on, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secrets: Option<SecretsId>,
-    /// What its project's target was when it started, without secrets.
-    #[serde(with = "as_json")]
-    pub target: Target,
-    /// The secrets of the project.
-    pub project_secrets: SecretsId,
-    /// Its initial payloads.
-    #[serde(with = "as_json")]
-    pub parts: Vec<PayloadPart>,
-    /// How many lanes it has.
-    pub lane_count: u32,
+    pub max_duration_ms: Option<u64>,
+    /// So much later it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
     /// The API key whose trigger started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggered_by: Option<String>,
@@ -85,15 +80,29 @@ impl StoredJobRun {
         Self { revision: read.revision, ..read.value }
     }
 
-    /// When the evaluator must end it, whatever it is waiting for.
-    pub fn wake_at(&self) -> Option<Timestamp> {
-        (!self.status.is_terminal()).then_some(self.created_at + RUN_AGE_MAX)
+    /// When it must have ended, whatever it is waiting for.
+    pub fn too_old_at(&self) -> Timestamp {
+        (self.generation_began_at + RUN_AGE_MAX).min(self.keep_until - END_BEFORE_EXPIRY)
     }
 
-    /// How many requests may be under way in this lane: an even share of the run's limit.
-    pub fn lane_limit(&self, lane: u32) -> u32 {
-        let (limit, lanes) = (self.definition.configuration.max_concurrent_requests.get(), self.lane_count.max(1));
-        limit / lanes + u32::from(lane < limit % lanes)
+    /// When the evaluator must end it.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let at = self.deadline.map_or(self.too_old_at(), |deadline| deadline.min(self.too_old_at()));
+        (!self.status.is_terminal()).then_some(at)
+    }
+
+    /// A worker takes it up, or it goes on in another generation.
+    pub fn begin(&mut self, now: Timestamp) {
+        (self.status, self.updated_at) = (JobRunStatus::Running, now);
+        self.start_time.get_or_insert(now);
+        self.deadline = self.max_duration_ms.map(|length| now + Duration::from_millis(length));
+    }
+
+    pub(crate) fn move_to(&mut self, status: JobRunStatus, reason: Option<Reason>, now: Timestamp) {
+        (self.status, self.reason, self.updated_at) = (status, reason, now);
+        if status.is_terminal() {
+            self.end_time = Some(now);
+        }
     }
 
     pub(crate) fn put(&self) -> Result<Write, StoreError> {
@@ -103,35 +112,6 @@ impl StoredJobRun {
     pub(crate) fn put_expecting(&self, expect: Expect) -> Result<Write, StoreError> {
         let item = NewItem::new(keys::run(self.id), self)?.waking(self.wake_at());
         Ok(Write::Put(item.expiring(Some(self.keep_until)), expect))
-    }
-}
-
-/// What of a job run's payloads was claimed by lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Queue {
-    /// How many payloads there are.
-    pub total: u32,
-    /// The first payload that no lane has claimed.
-    pub next: u32,
-    /// When the item may go.
-    pub keep_until: Timestamp,
-    /// What a later write expects; set by reading.
-    #[serde(skip)]
-    pub(crate) revision: u64,
-}
-
-impl Queue {
-    fn from_read(read: Read<Self>) -> Self {
-        Self { revision: read.revision, ..read.value }
-    }
-
-    pub(crate) fn put(&self, run: JobRunId, expect: Expect) -> Result<Write, StoreError> {
-        Ok(Write::Put(NewItem::new(keys::queue(run), self)?.expiring(Some(self.keep_until)), expect))
-    }
-
-    pub(crate) fn expected(&self) -> Expect {
-        Expect::Revision(self.revision)
     }
 }
 
@@ -151,13 +131,14 @@ impl RunPartition {
     pub fn summary(&self, now: Timestamp) -> Summary {
         let sum = |count: fn(&Lane) -> u32| self.lanes.iter().map(count).sum::<u32>();
         let (succeeded, failed) = (sum(|lane| lane.succeeded), sum(|lane| lane.failed));
-        let leased = self.lanes.iter().filter(|lane| lane.is_leased(now));
-        let unfinished = self.queue.total.saturating_sub(succeeded + failed);
+        let (total, canceled) = (self.queue.total, self.queue.canceled);
+        let unfinished = total.saturating_sub(succeeded + failed + canceled);
         if self.run.status.is_terminal() {
-            return Summary { total: self.queue.total, succeeded, failed, canceled: unfinished, ..Summary::default() };
+            return Summary { total, succeeded, failed, canceled: canceled + unfinished, ..Summary::default() };
         }
+        let leased = self.lanes.iter().filter(|lane| lane.is_leased(now));
         let running = leased.map(|lane| lane.unfinished).sum::<u32>().min(unfinished);
-        Summary { total: self.queue.total, pending: unfinished - running, running, succeeded, failed, canceled: 0 }
+        Summary { total, pending: unfinished - running, running, succeeded, failed, canceled }
     }
 
     /// The counters of deliveries: sums over the lanes.
@@ -169,32 +150,13 @@ impl RunPartition {
         }
     }
 
-    /// As it is answered.
-    pub fn answer(&self, now: Timestamp) -> JobRun {
-        let run = &self.run;
-        let late = run.effective_time.map(|effective| run.created_at.since(effective).as_millis());
-        JobRun {
-            id: run.id,
-            job_id: run.job_id.clone(),
-            project_id: run.project_id,
-            workspace_id: run.workspace_id,
-            run_type: run.run_type,
-            status: run.status,
-            reason: run.reason.clone(),
-            generation: run.generation,
-            scheduled_time: run.scheduled_time,
-            effective_time: run.effective_time,
-            late_by_ms: late.map(|late| u64::try_from(late).unwrap_or(u64::MAX)),
-            created_at: run.created_at,
-            start_time: run.start_time,
-            end_time: run.end_time,
-            updated_at: run.updated_at,
-            max_concurrent_requests: run.definition.configuration.max_concurrent_requests.get(),
-            summary: self.summary(now),
-            deliveries: self.deliveries(),
-            configuration_snapshot: run.definition.clone(),
-            triggered_by: run.triggered_by.clone(),
-        }
+    /// The lane of this number.
+    pub fn lane(&self, number: u32) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.number == number)
+    }
+
+    pub(crate) fn lane_mut(&mut self, number: u32) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.number == number)
     }
 }
 

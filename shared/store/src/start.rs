@@ -14,23 +14,22 @@ use crate::error::StoreError;
 use crate::item::NewItem;
 use crate::payload_parts::{PayloadPart, count};
 use crate::projects::StoredProject;
-use crate::run_partition::{Queue, RunPartition, StoredJobRun};
+use crate::queue::Queue;
+use crate::run_partition::{RunPartition, StoredJobRun};
+use crate::run_view::RunView;
+use crate::snapshot::Snapshot;
 use crate::stored_job::StoredJob;
 use crate::table::{Expect, Write};
 use crate::{RUN_AGE_MAX, Store, keys};
 
 /// A lane that nobody has taken up after this long is looked at by the evaluator: its event was lost.
-pub(crate) const LOST_EVENT_AFTER: Duration = Duration::from_secs(15);
-
-/// A worker carries out up to so many requests at once; a larger limit gets several lanes.
-const LANE_LIMIT: u32 = 100;
+pub const LOST_EVENT_AFTER: Duration = Duration::from_secs(15);
 
 /// A transaction has 100 writes: some for the job and for a stretch that was missed, and for each
-/// run itself, its queue, its places in two lists and among those that wait, and its lanes.
-const WRITES_FOR_RUNS: u32 = 90;
-const WRITES_OF_RUN: u32 = 5;
-/// And it has 4 MB: each run has a snapshot of its job.
-const RECORDED_AT_ONCE_MAX: u32 = 16;
+/// run itself, its snapshot, its queue, its first lane or what follows its end, its places in two
+/// lists, and one among those that wait. And it has 4 MB: a snapshot has up to 100 KB of its job and
+/// of its target, and a list of parts.
+const RECORDED_AT_ONCE_MAX: usize = 12;
 
 /// A job run to be recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +63,7 @@ pub struct Recorded {
     /// The job as it is then.
     pub job: StoredJob,
     /// The runs, in order.
-    pub runs: Vec<RunPartition>,
+    pub runs: Vec<RunView>,
     /// What workers are needed for.
     pub work: Vec<WorkReady>,
 }
@@ -86,28 +85,19 @@ impl NewJobRun {
 impl StoredJob {
     /// How many runs of it fit into one transaction.
     pub fn recordable_at_once(&self, origin: Origin) -> usize {
-        let lanes = self.lanes_for(self.payload_count());
-        let runs = match (self.overlap(), origin) {
-            // The end of those that it supersedes needs room, too.
+        match (self.overlap(), origin) {
+            // The end of the one that it supersedes needs room, too.
             (Overlap::TerminateRunning, Origin::Present) => 1,
-            (Overlap::Allow, _) => WRITES_FOR_RUNS / (WRITES_OF_RUN + lanes),
-            // One of them starts, at most; the others wait, and have no lanes.
-            _ => (WRITES_FOR_RUNS - lanes) / WRITES_OF_RUN,
-        };
-        runs.clamp(1, RECORDED_AT_ONCE_MAX) as usize
+            _ => RECORDED_AT_ONCE_MAX,
+        }
     }
 
-    /// How many lanes a run of so many payloads has.
-    fn lanes_for(&self, payloads: u32) -> u32 {
-        let limit = self.definition.configuration.max_concurrent_requests.get();
-        limit.min(payloads.max(1)).div_ceil(LANE_LIMIT)
-    }
-
-    fn new_run(&self, project: &StoredProject, new: NewJobRun, now: Timestamp, retention: Duration) -> RunPartition {
+    fn new_run(&self, project: &StoredProject, new: NewJobRun, now: Timestamp, retention: Duration) -> RunView {
         let parts = new.payloads.map_or_else(|| self.parts.clone(), |part| vec![part]);
         let total = count(&parts);
         let is_skipped = new.admission == Admission::Skip;
         let keep_until = now + retention + if is_skipped { Duration::ZERO } else { RUN_AGE_MAX };
+        let configuration = &self.definition.configuration;
         let run = StoredJobRun {
             id: new.id,
             job_uuid: self.uuid,
@@ -122,22 +112,31 @@ impl StoredJob {
             scheduled_time: new.occurrence.map(|occurrence| occurrence.nominal),
             effective_time: new.occurrence.map(|occurrence| occurrence.effective),
             created_at: now,
+            generation_began_at: now,
             start_time: None,
             end_time: is_skipped.then_some(now),
             updated_at: now,
+            max_duration_ms: configuration.max_duration.map(|length| length.get()),
+            deadline: None,
+            triggered_by: new.triggered_by,
+            keep_until,
+            revision: 1,
+        };
+        let snapshot = Snapshot {
+            run: new.id,
             definition: self.definition.clone(),
             secrets: self.secrets,
             target: project.target.clone(),
             project_secrets: project.secrets,
             parts,
-            lane_count: if is_skipped { 0 } else { self.lanes_for(total) },
-            triggered_by: new.triggered_by,
             keep_until,
-            revision: 1,
         };
+        let (limit, max_runs) =
+            (configuration.max_concurrent_requests.get(), configuration.max_runs.map(|most| most.get()));
+        let queue = Queue::new(total, limit, max_runs, keep_until);
         let starts = matches!(new.admission, Admission::Start | Admission::Supersede);
-        let lanes = if starts { run.new_lanes(now).collect() } else { Vec::new() };
-        RunPartition { run, queue: Queue { total, next: 0, keep_until, revision: 1 }, lanes }
+        let lanes = if starts { vec![run.first_lane(now)] } else { Vec::new() };
+        RunView { partition: RunPartition { run, queue, lanes }, snapshot }
     }
 
     /// Why a run of it does not start as things are.
@@ -151,26 +150,31 @@ impl StoredJob {
     }
 
     /// The record of a stretch: CANCELED, and the only one for all its occurrences.
-    fn missed_run(&self, project: &StoredProject, missed: Missed, now: Timestamp, retention: Duration) -> RunPartition {
+    fn missed_run(&self, project: &StoredProject, missed: Missed, now: Timestamp, retention: Duration) -> RunView {
         let Missed { from, to, count } = missed;
         let occurrence = Occurrence { nominal: from, effective: from };
         let new = NewJobRun {
             id: JobRunId::missed(self.uuid, from),
             ..NewJobRun::of_occurrence(self, occurrence, Admission::Skip)
         };
-        let mut partition = self.new_run(project, new, now, retention);
+        let mut view = self.new_run(project, new, now, retention);
         let message = format!("{count} occurrence(s) passed while nothing looked at the schedule");
         let details = serde_json::json!({ "from": from, "to": to, "count": count });
-        partition.run.reason = Some(Reason { details: Some(details), ..Reason::new(ReasonType::Missed, message) });
-        partition
+        let reason = Reason { details: Some(details), ..Reason::new(ReasonType::Missed, message) };
+        view.partition.run.reason = Some(reason);
+        view
     }
 }
 
-impl RunPartition {
+impl RunView {
     /// The writes of a run that is not there yet.
     fn creation(&self) -> Result<Vec<Write>, StoreError> {
-        let Self { run, queue, lanes } = self;
-        let mut writes = vec![run.put_expecting(Expect::Nothing)?, queue.put(run.id, Expect::Nothing)?];
+        let Self { partition: RunPartition { run, queue, lanes }, snapshot } = self;
+        let mut writes = vec![
+            run.put_expecting(Expect::Nothing)?,
+            snapshot.creation()?,
+            queue.put_expecting(run.id, Expect::Nothing)?,
+        ];
         for lane in lanes {
             writes.push(lane.put_expecting(run.id, Expect::Nothing)?);
         }
@@ -183,6 +187,9 @@ impl RunPartition {
         }
         if run.waits(lanes) {
             writes.push(run.enqueue()?);
+        }
+        if run.status.is_terminal() {
+            writes.push(self.partition.closing(run.created_at)?);
         }
         Ok(writes)
     }
@@ -201,28 +208,30 @@ impl Store {
         records: NewRecords,
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
-        let mut writes = Vec::new();
+        let (mut writes, mut runs, mut work) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(missed) = records.missed {
-            writes.extend(self.missed_writes(project, &job, missed, now).await?);
+            writes.extend(self.missed_writes(project, &job, missed, now, &mut work).await?);
         }
-        let (mut runs, mut work) = (Vec::new(), Vec::new());
         for new in records.runs {
             let admission = new.admission;
-            let partition = job.new_run(project, new, now, self.retention);
+            let view = job.new_run(project, new, now, self.retention);
+            let run = &view.partition.run;
             if admission == Admission::Supersede {
-                writes.extend(self.supersede(&mut job, partition.run.id, now).await?);
+                let (ends, closings) = self.supersede(&mut job, run.id, now).await?;
+                writes.extend(ends);
+                work.extend(closings);
             }
-            writes.extend(partition.creation()?);
+            writes.extend(view.creation()?);
             match admission {
                 Admission::Start | Admission::Supersede => {
-                    work.extend(partition.run.work());
-                    job.active_runs.push(partition.run.id);
+                    work.push(WorkReady::lane(run.id, 0));
+                    job.active_runs.push(run.id);
                     job.last_run_time = Some(now);
                 }
                 Admission::Wait => job.waiting_runs += 1,
-                Admission::Skip => {}
+                Admission::Skip => work.push(WorkReady::closing(run.id, run.generation)),
             }
-            runs.push(partition);
+            runs.push(view);
         }
         writes.push(job.put()?);
         self.table.write(writes).await?;
@@ -237,12 +246,16 @@ impl Store {
         job: &StoredJob,
         missed: Missed,
         now: Timestamp,
+        work: &mut Vec<WorkReady>,
     ) -> Result<Vec<Write>, StoreError> {
-        let partition = job.missed_run(project, missed, now, self.retention);
-        match self.stored_run(partition.run.id).await? {
-            None => partition.creation(),
+        let view = job.missed_run(project, missed, now, self.retention);
+        match self.stored_run(view.partition.run.id).await? {
+            None => {
+                work.push(WorkReady::closing(view.partition.run.id, view.partition.run.generation));
+                view.creation()
+            }
             Some(stored) => {
-                let reason = partition.run.reason;
+                let reason = view.partition.run.reason;
                 Ok(vec![StoredJobRun { reason, updated_at: now, ..stored }.put()?])
             }
         }

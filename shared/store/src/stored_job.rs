@@ -5,6 +5,7 @@ use sundial_engine::due::CatchingUp;
 use sundial_engine::overlap::Occupancy;
 use sundial_engine::schedule::Occurrence;
 use sundial_model::job::{Job, JobDefinition, JobState, JobStatus};
+use sundial_model::job_run::JobRunStatus;
 use sundial_model::payload::Payload;
 use sundial_model::schedule::Overlap;
 use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId};
@@ -80,6 +81,9 @@ pub struct StoredJob {
     /// How many of its job runs wait for others to end.
     #[serde(default)]
     pub waiting_runs: usize,
+    /// How many of its job runs in a row have FAILED.
+    #[serde(default)]
+    pub failed_in_a_row: u32,
     /// An outage whose occurrences are not all accounted for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catching_up: Option<CatchingUp>,
@@ -114,6 +118,7 @@ impl StoredJob {
             last_run_time: None,
             active_runs: Vec::new(),
             waiting_runs: 0,
+            failed_in_a_row: 0,
             catching_up: None,
             revision: 0,
         }
@@ -141,6 +146,21 @@ impl StoredJob {
     /// How many payloads it has.
     pub fn payload_count(&self) -> u32 {
         count(&self.parts)
+    }
+
+    /// Notes how one of its job runs has ended; so many failures in a row as its configuration says
+    /// pause it.
+    pub(crate) fn note_end(&mut self, status: JobRunStatus) {
+        match status {
+            JobRunStatus::Failed => self.failed_in_a_row += 1,
+            JobRunStatus::Completed => self.failed_in_a_row = 0,
+            _ => {}
+        }
+        let most = self.definition.configuration.pause_after_failed_runs;
+        if self.is_active() && most.is_some_and(|most| self.failed_in_a_row >= most.get()) {
+            let text = format!("{} job runs in a row have failed", self.failed_in_a_row);
+            self.state = JobState { status: JobStatus::Paused, reason: text.parse().ok() };
+        }
     }
 
     /// When the evaluator must look at it.

@@ -26,10 +26,17 @@ pub enum Wake {
         /// The lane's number.
         lane: u32,
     },
-    /// A job run that is too old.
+    /// A job run whose time is over.
     Run {
         /// The run.
         run: JobRunId,
+    },
+    /// What follows the end of a job run.
+    Closing {
+        /// The run.
+        run: JobRunId,
+        /// Which of its generations has ended.
+        generation: u32,
     },
     /// Garbage.
     Sweep {
@@ -48,6 +55,9 @@ impl Wake {
             let run = run.parse().ok()?;
             if sk == keys::RUN {
                 return Some(Self::Run { run });
+            }
+            if let Some(generation) = sk.strip_prefix(keys::CLOSING_PREFIX) {
+                return Some(Self::Closing { run, generation: generation.parse().ok()? });
             }
             return Some(Self::Lane { run, lane: sk.strip_prefix(keys::LANE_PREFIX)?.parse().ok()? });
         }
@@ -117,6 +127,7 @@ mod tests {
             (keys::job(project, &id), Wake::Job { project, id: id.clone() }),
             (keys::lane(run, 7), Wake::Lane { run, lane: 7 }),
             (keys::run(run), Wake::Run { run }),
+            (keys::closing(run, 2), Wake::Closing { run, generation: 2 }),
             (keys::sweep(note), Wake::Sweep { note }),
         ] {
             assert_eq!(Wake::parse(&key.pk, &key.sk), Some(wake));

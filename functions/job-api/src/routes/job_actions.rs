@@ -47,9 +47,11 @@ pub(crate) async fn pause(
     // From here on no run starts. The active ones follow; if this is cut off, pausing again ends it.
     let message = reason.map_or_else(|| "a user paused the job".to_owned(), |reason| reason.to_string());
     let reason = Reason::new(ReasonType::UserRequest, message);
+    let mut work = Vec::new();
     for run in &job.active_runs {
-        clients.store.pause_job_run(&job, *run, &reason, now).await?;
+        work.extend(clients.store.pause_job_run(&job, *run, &reason, now).await?);
     }
+    clients.bus.hand_over(work).await;
     Ok(JsonAnswer(jobs::whole(&clients, &job).await?))
 }
 
@@ -64,7 +66,7 @@ pub(crate) async fn resume(
     let now = clients.clock.now();
     let (job, mut work) = change(&clients, job, now, |job| {
         if !job.is_active() {
-            job.state = JobState::default();
+            (job.state, job.failed_in_a_row) = (JobState::default(), 0);
             set_next(job, now);
         }
     })
@@ -165,7 +167,7 @@ async fn start(
 ) -> Result<JobRun, StoreError> {
     let records = NewRecords { runs: vec![new], missed: None };
     let Recorded { runs, work, .. } = clients.store.record_job_runs(project, job.clone(), records, now).await?;
-    let partition = runs.into_iter().next().ok_or(StoreError::Conflict)?;
+    let view = runs.into_iter().next().ok_or(StoreError::Conflict)?;
     clients.bus.hand_over(work).await;
-    Ok(partition.answer(now))
+    Ok(view.answer(now))
 }

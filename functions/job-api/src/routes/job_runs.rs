@@ -1,13 +1,14 @@
-//! Job runs: list, get, terminate.
+//! Job runs: list, get, terminate, run again what failed.
 
 use axum::Json as JsonAnswer;
 use axum::extract::State;
 use serde::Serialize;
 use sundial_model::Timestamp;
-use sundial_model::job_run::{JobRun, JobRunStatus};
-use sundial_model::problem::Problem;
+use sundial_model::job_run::{JobRun, JobRunResults, JobRunStatus, ResultsFormat};
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_outbound::results::LINK_LIFETIME;
 use sundial_runtime::Clients;
-use sundial_store::{JobRunPage, keys};
+use sundial_store::{Closing, Export, JobRunPage, Retried, RunView, keys};
 
 use super::{FoundJob, FoundProject, FoundRun};
 use crate::body::{OptionalJson, Page};
@@ -48,9 +49,25 @@ fn answer(query: &ListQuery, page: JobRunPage, now: Timestamp) -> Page<ListedJob
     Page::filled(runs, cursor_after, page.next_before.map(|before| query.cursor(&before)))
 }
 
-/// One job run.
-pub(crate) async fn get(State(clients): State<Clients>, FoundRun(partition): FoundRun) -> JsonAnswer<JobRun> {
-    JsonAnswer(partition.answer(clients.clock.now()))
+/// One job run, with a link to its results.
+pub(crate) async fn get(
+    State(clients): State<Clients>,
+    FoundRun(partition): FoundRun,
+) -> Result<JsonAnswer<JobRun>, ApiProblem> {
+    let view = clients.store.run_view(partition).await?;
+    let now = clients.clock.now();
+    let results = results(&clients, &view, now).await?;
+    Ok(JsonAnswer(JobRun { results, ..view.answer(now) }))
+}
+
+/// Where its results are, once they are exported.
+async fn results(clients: &Clients, view: &RunView, now: Timestamp) -> Result<Option<JobRunResults>, ApiProblem> {
+    let run = &view.partition.run;
+    let closing = if run.status.is_terminal() { clients.store.closing(run.id, run.generation).await? } else { None };
+    let Some(Closing { export: Export::Done { key, size }, .. }) = closing else { return Ok(None) };
+    let signed_url = clients.results.link(&key).await.map_err(|error| ApiProblem::internal(&error))?;
+    let signed_url_expiration = now + LINK_LIFETIME;
+    Ok(Some(JobRunResults { key, format: ResultsFormat::Jsonl, size, signed_url, signed_url_expiration }))
 }
 
 /// Ends a job run; one that has ended stays as it is.
@@ -64,8 +81,34 @@ pub(crate) async fn terminate(
     let ended = clients.store.terminate_job_run(found.run.id, now).await?;
     let (ended, work) = ended.ok_or_else(|| Problem::not_found(format!("job run {}", found.run.id)))?;
     clients.bus.hand_over(work).await;
-    Ok(JsonAnswer(ended.answer(now)))
+    Ok(JsonAnswer(clients.store.run_view(ended).await?.answer(now)))
 }
+
+/// Runs again what failed of a job run.
+pub(crate) async fn retry(
+    State(clients): State<Clients>,
+    FoundJob { job, .. }: FoundJob,
+    FoundRun(found): FoundRun,
+    body: OptionalJson,
+) -> Result<JsonAnswer<JobRun>, ApiProblem> {
+    let RetryBody {} = body.read()?;
+    let now = clients.clock.now();
+    let refuse = |code, why: String| Err(Problem::new(code, why).into());
+    match clients.store.retry_job_run(&job, found.run.id, now).await? {
+        Retried::Yes(partition, work) => {
+            clients.bus.hand_over(work).await;
+            Ok(JsonAnswer(clients.store.run_view(*partition).await?.answer(now)))
+        }
+        Retried::NothingToRetry(why) => refuse(ProblemCode::NothingToRetry, why),
+        Retried::JobPaused => refuse(ProblemCode::JobPaused, "resume the job first".to_owned()),
+        Retried::AnotherJobRunActive(why) => refuse(ProblemCode::AnotherJobRunActive, why),
+        Retried::Gone => Err(Problem::not_found(format!("job run {}", found.run.id)).into()),
+    }
+}
+
+#[derive(Debug, Default, deserr::Deserr)]
+#[deserr(error = sundial_model::InvalidFields, deny_unknown_fields)]
+struct RetryBody {}
 
 #[derive(Debug, Default, deserr::Deserr)]
 #[deserr(error = sundial_model::InvalidFields, deny_unknown_fields)]

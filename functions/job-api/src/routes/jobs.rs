@@ -108,6 +108,8 @@ pub(crate) async fn update(
             Err(ReplaceError::Store(error)) => return Err(error.into()),
             Err(ReplaceError::Fields(errors)) => return Err(errors.into()),
             Ok((job, work)) => {
+                // The one setting that applies to runs that are under way.
+                clients.store.apply_limit(&job).await?;
                 clients.bus.hand_over(work).await;
                 announce(&clients, &job, clients.clock.now()).await;
                 return Ok(JsonAnswer(whole(&clients, &job).await?));
@@ -143,7 +145,8 @@ pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundJob { job, .. }: FoundJob,
 ) -> Result<StatusCode, ApiProblem> {
-    clients.store.delete_job(&job, clients.clock.now()).await?;
+    let work = clients.store.delete_job(&job, clients.clock.now()).await?;
+    clients.bus.hand_over(work).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

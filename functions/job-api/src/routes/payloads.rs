@@ -27,13 +27,13 @@ pub(crate) async fn list(
     let status = query.status(&RunStatus::ALL)?;
     let first = query.first_index()?;
     let last_looked_at = first.saturating_add(PAYLOADS_LOOKED_AT_MAX);
+    let snapshot = clients.store.snapshot(partition.run.id).await?;
     let (mut next, mut runs, mut bytes) = (first, Vec::new(), 0);
     while next < partition.queue.total && next < last_looked_at && runs.len() < query.limit && bytes < PAGE_BYTES_MAX {
         let segment_end = (keys::segment_of(next) + 1) * keys::SEGMENT_LENGTH;
         let view = SegmentView::read(&clients, &partition, keys::segment_of(next)).await?;
         let count = segment_end.min(partition.queue.total) - next;
-        let payloads =
-            clients.store.payloads_within(&partition.run.parts, next, count as usize, PAGE_BYTES_MAX).await?;
+        let payloads = clients.store.run_payloads_within(&snapshot, next, count as usize, PAGE_BYTES_MAX).await?;
         for payload in payloads {
             next = payload.index + 1;
             let run = view.run(&partition, payload, clients.clock.now());
@@ -68,11 +68,12 @@ pub(crate) async fn get(
 }
 
 async fn one(clients: &Clients, partition: &RunPartition, index: u32) -> Result<Run, ApiProblem> {
-    let payload = clients.store.payloads_from(&partition.run.parts, index, 1).await?.pop();
+    let snapshot = clients.store.snapshot(partition.run.id).await?;
+    let payload = clients.store.run_payloads_from(&snapshot, index, 1).await?.pop();
     let payload = payload.ok_or_else(|| Problem::not_found("such payload"))?;
     let view = SegmentView::read(clients, partition, keys::segment_of(index)).await?;
     let run = view.run(partition, payload, clients.clock.now());
-    let deliveries = clients.store.deliveries(&partition.run, keys::segment_of(index)).await?;
+    let deliveries = clients.store.deliveries(partition.run.id, keys::segment_of(index)).await?;
     Ok(details(run, &view, deliveries))
 }
 

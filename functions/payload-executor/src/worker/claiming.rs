@@ -1,97 +1,234 @@
-//! Claiming payloads, reading them, and starting attempts at them.
+//! Claiming payloads, and reading them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_store::{PayloadRange, StoreError};
+use sundial_store::{LANE_SLOTS_MAX, LanePhase, PayloadRange, StoreError};
 use tokio::time::Instant;
 
-use super::Worker;
-use crate::attempt;
+use super::recording::Draft;
+use super::{Unread, Worker};
+use crate::attempt::worker_lost;
+use crate::buffer::Ended;
 use crate::ready::Task;
+use crate::recover;
+use crate::suspects::LOSSES_MAX;
 
 /// No more payloads than these are claimed at once.
-const CLAIM_MAX: u32 = 500;
-/// No more payloads than these are held, those that wait for a retry included: a lane's item has
-/// to hold their ranges, and its next worker has to read them.
+const CLAIM_MAX: usize = 2_000;
+/// No more payloads than these are held: the lane's item has to hold their ranges, and its next
+/// worker has to read them.
 const UNFINISHED_MAX: usize = 5_000;
-/// No more bytes of payloads than these are read at once.
-const READ_BYTES_MAX: usize = 4_000_000;
+/// Payloads are read ahead up to so many bytes.
+const READY_BYTES_MAX: usize = 4_000_000;
+/// Payloads are claimed before the last ones are started, and for so long ahead.
+const CLAIM_BEFORE: Duration = Duration::from_millis(300);
+const CLAIM_AHEAD: Duration = Duration::from_secs(2);
+/// So many batches that were given back are claimed at once.
+const PUT_BACKS_MAX: usize = 4;
 
 impl Worker {
-    /// Claims payloads when slots would stay free: those, and as many as end until the next look.
-    pub(super) async fn claim(&mut self) -> Result<(), StoreError> {
-        let busy = self.attempts.len() + self.ready.count_due(self.context.clients.clock.now());
-        let timeout = Duration::from_secs(self.context.definition.configuration.request_timeout.get().into());
-        let is_held = self.hold_until.is_some_and(|until| until > self.context.clients.clock.now());
-        let has_no_use = self.is_exhausted || busy >= self.limit || !self.unread.is_empty() || is_held;
-        if has_no_use || self.unfinished.len() >= UNFINISHED_MAX || Instant::now() + timeout >= self.end_at {
+    /// Takes up what the lane has already: what was claimed with it just now, and what its worker
+    /// before has left.
+    pub(super) async fn take_up(&mut self, claimed: Option<PayloadRange>) -> Result<(), StoreError> {
+        if self.lane.phase == LanePhase::Settled {
             return Ok(());
         }
-        let free = u32::try_from(self.limit - busy).unwrap_or(u32::MAX);
-        let count = free.saturating_add(self.finished_recently * 2).min(CLAIM_MAX);
-        let begun = Instant::now();
-        let mut renewed = self.lane.clone();
-        renewed.lease_until = Some(self.lease.until(self.context.clients.clock.now()));
-        let claimed = self.context.clients.store.claim(self.context.run.id, &renewed, count).await?;
-        let (lane, queue, range) = claimed;
-        self.is_exhausted = queue.next >= queue.total;
-        if range.start < range.end {
-            self.lane = lane;
-            self.lease.renewed(begun);
-            self.unfinished.extend(range.start..range.end);
-            self.unread.push(range);
+        if let Some(range) = claimed {
+            (range.start..range.end).for_each(|index| self.claims.insert(index));
+            self.unread.push(Unread::New(range));
         }
-        Ok(())
-    }
-
-    /// Reads what was claimed; what could not be read is read at the next step.
-    pub(super) async fn read_claimed(&mut self) -> Result<(), StoreError> {
-        while let Some(range) = self.unread.last().copied() {
-            let count = (range.end - range.start) as usize;
-            let (store, parts) = (&self.context.clients.store, &self.context.run.parts);
-            let payloads = store.payloads_within(parts, range.start, count, READ_BYTES_MAX).await?;
-            let Some(last) = payloads.last().map(|payload| payload.index) else {
-                let message = format!("job run {} has no payload {}", self.context.run.id, range.start);
-                return Err(StoreError::Corrupt(message));
-            };
-            payloads.into_iter().for_each(|payload| self.ready.push(Task::new(payload)));
-            self.unread.pop();
-            if last + 1 < range.end {
-                self.unread.push(PayloadRange { start: last + 1, end: range.end });
+        let left: Vec<_> = self.lane.claims.iter().copied().filter(|range| Some(*range) != claimed).collect();
+        for task in recover::unfinished(&self.context, &left).await? {
+            self.claims.insert(task.index());
+            self.ready.push(task);
+        }
+        for suspects in self.lane.suspects.clone() {
+            for task in recover::unfinished(&self.context, &[suspects.range]).await? {
+                if suspects.losses >= LOSSES_MAX {
+                    self.claims.insert(task.index());
+                    let outcome = worker_lost(&task, self.context.clients.clock.now());
+                    self.buffer.push_ended(Ended { task, outcome, extension: Vec::new() });
+                } else {
+                    self.suspects.push(suspects.losses, task);
+                }
             }
         }
         Ok(())
     }
 
-    /// Fills the free slots.
-    pub(super) fn start_attempts(&mut self) {
-        let now = self.context.clients.clock.now();
-        // A lane that was seen too long ago may have been paused or ended meanwhile.
-        if self.lease.seen_at.elapsed() >= self.lease.times.look_every || self.hold_until > Some(now) {
-            return;
+    /// Whether attempts may start in this lane at all.
+    pub(super) fn may_work(&self) -> bool {
+        self.lane.phase == LanePhase::Working && !self.lane.is_draining && self.suspects.is_empty() && !self.is_held()
+    }
+
+    /// Whether the queue has payloads that could be claimed now.
+    fn has_claimable(&self) -> bool {
+        let is_due = self.next_put_back_at.is_some_and(|at| at <= self.context.clients.clock.now());
+        self.queue.next < self.queue.end() || (self.queue.put_back > 0 && is_due)
+    }
+
+    /// Whether slots would stay free without another claim.
+    pub(super) fn wants_claim(&self) -> bool {
+        self.has_claimable() && self.would_claim()
+    }
+
+    /// Whether it would claim, if there were something.
+    pub(super) fn would_claim(&self) -> bool {
+        let has_room = self.unread.is_empty() && self.claims.len() < UNFINISHED_MAX;
+        self.may_work() && has_room && self.ready.len() < self.needed_within(CLAIM_BEFORE)
+    }
+
+    fn needed_within(&self, time: Duration) -> usize {
+        self.free_slots() + self.throughput.within(time)
+    }
+
+    /// Whether the lane should hold slots that no other one does, or hold fewer of them.
+    pub(super) fn wants_other_slots(&self) -> bool {
+        let busy = self.in_flight.len() + self.announced.len();
+        let gives_up = self.queue.excess_slots() > 0 && self.lane.slots as usize > busy;
+        let has_use = self.ready.len() > self.free_slots() || self.has_claimable() || !self.suspects.is_empty();
+        let is_working = self.lane.phase == LanePhase::Working && !self.lane.is_draining;
+        gives_up || (is_working && has_use && self.queue.free_slots() > 0 && self.lane.slots < self.slots_max())
+    }
+
+    pub(super) fn slots_max(&self) -> u32 {
+        LANE_SLOTS_MAX.min(self.queue.limit)
+    }
+
+    /// Adds slots to the draft, or takes those from it that are too many.
+    pub(super) fn draft_slots(&self, draft: &mut Draft) {
+        let busy = u32::try_from(self.in_flight.len() + self.announced.len()).unwrap_or(u32::MAX);
+        let excess = draft.queue.excess_slots();
+        let slots = if excess > 0 {
+            draft.lane.slots.saturating_sub(excess).max(busy.min(draft.lane.slots))
+        } else {
+            self.slots_max().min(draft.lane.slots + draft.queue.free_slots()).max(draft.lane.slots)
+        };
+        draft.set_slots(slots);
+    }
+
+    /// Adds a claim to the draft.
+    pub(super) async fn draft_claim(&mut self, draft: &mut Draft) -> Result<(), StoreError> {
+        let free = (draft.lane.slots as usize).saturating_sub(self.in_flight.len());
+        let ahead = self.throughput.within(CLAIM_AHEAD);
+        // Towards the end of the run the others get their share.
+        let share = draft.queue.unclaimed() as usize / (2 * self.workers());
+        let room = UNFINISHED_MAX.saturating_sub(self.claims.len());
+        let count = (free + ahead.min(share)).saturating_sub(self.ready.len()).clamp(1, CLAIM_MAX).min(room);
+        if self.next_put_back_at.is_some_and(|at| at <= self.context.clients.clock.now()) && draft.queue.put_back > 0 {
+            self.draft_put_backs(draft).await?;
+            if !draft.commit.taken.is_empty() {
+                return Ok(());
+            }
         }
-        while self.attempts.len() < self.limit {
-            let may_start = |task: &Task| task.not_before <= now && self.has_time_for(task);
-            if !self.ready.peek().is_some_and(may_start) {
+        if self.context.run.generation > 1 {
+            let (start, end) = (draft.queue.next, draft.queue.end());
+            let stretch = recover::open_from(&self.context, start, end, count).await?;
+            draft.queue.claim(stretch.end - start);
+            let ranges = PayloadRange::exactly(stretch.indices.iter().copied());
+            draft.claim(stretch.indices.into_iter());
+            draft.unread.push(Unread::Known(None, ranges));
+            return Ok(());
+        }
+        let range = draft.queue.claim(u32::try_from(count).unwrap_or(u32::MAX));
+        draft.claim(range.start..range.end);
+        draft.unread.push(Unread::New(range));
+        Ok(())
+    }
+
+    async fn draft_put_backs(&mut self, draft: &mut Draft) -> Result<(), StoreError> {
+        let now = self.context.clients.clock.now();
+        let waiting = self.context.clients.store.put_backs(self.context.id(), PUT_BACKS_MAX + 1).await?;
+        self.next_put_back_at = waiting.iter().map(|put_back| put_back.due_at).find(|at| *at > now);
+        if waiting.len() > PUT_BACKS_MAX {
+            self.next_put_back_at = waiting.last().map(|last| last.due_at);
+        }
+        for put_back in waiting.into_iter().filter(|put_back| put_back.due_at <= now).take(PUT_BACKS_MAX) {
+            draft.take(put_back);
+        }
+        Ok(())
+    }
+
+    /// Reads what was claimed, as it is needed; what could not be read is read at the next step.
+    pub(super) async fn read_claimed(&mut self) -> Result<(), StoreError> {
+        let wanted = self.needed_within(CLAIM_AHEAD).max(2 * self.lane.slots as usize);
+        while let Some(unread) = self.unread.last() {
+            if self.ready.len() >= wanted || self.ready.bytes() >= READY_BYTES_MAX {
                 break;
             }
-            let Some(task) = self.ready.pop() else { break };
-            self.attempts.spawn(attempt::make(Arc::clone(&self.context), task));
+            match unread {
+                Unread::New(range) => {
+                    let range = *range;
+                    let payloads = self.reader.read(&self.context, range).await?;
+                    let next = payloads.last().map_or(range.end, |last| last.index + 1);
+                    payloads.into_iter().for_each(|payload| self.ready.push(Task::new(payload)));
+                    self.unread.pop();
+                    if next < range.end {
+                        self.unread.push(Unread::New(PayloadRange { start: next, end: range.end }));
+                    }
+                }
+                Unread::Known(losses, ranges) => {
+                    // A few at a time, as each segment has to be looked at.
+                    let (losses, (some, rest)) = (*losses, split_ranges(ranges));
+                    for task in recover::unfinished(&self.context, &some).await? {
+                        match losses {
+                            Some(losses) => self.suspects.push(losses, task),
+                            None => self.ready.push(task),
+                        }
+                    }
+                    self.unread.pop();
+                    if !rest.is_empty() {
+                        self.unread.push(Unread::Known(losses, rest));
+                    }
+                }
+            }
         }
+        Ok(())
     }
 
-    /// When the next thing to do with payloads is due; none when there is nothing.
-    pub(super) fn next_work_at(&self) -> Timestamp {
-        let soon = self.context.clients.clock.now().max(self.hold_until.unwrap_or(Timestamp::EPOCH));
-        // Without a task there are claimed payloads to read.
-        let next_attempt_at = self.next_attempt_at().unwrap_or(soon);
-        if self.may_claim_more() { next_attempt_at.min(soon) } else { next_attempt_at }
+    /// How many workers share the run, this one included.
+    pub(super) fn workers(&self) -> usize {
+        let now = self.context.clients.clock.now();
+        let is_working = |lane: &&sundial_store::Lane| lane.phase == LanePhase::Working && !lane.is_draining;
+        let others = self.seen.lanes.iter().filter(is_working).filter(|lane| lane.number != self.lane.number);
+        1 + others.filter(|lane| lane.is_leased(now)).count()
     }
 
-    /// Whether there are payloads that this lane could still claim.
-    pub(super) fn may_claim_more(&self) -> bool {
-        !self.is_exhausted && self.unfinished.len() < UNFINISHED_MAX
+    /// Whether the queue is left alone for a while, because others were faster at it.
+    pub(super) fn leaves_queue(&self) -> bool {
+        Instant::now() < self.leave_queue_until
+    }
+
+    /// Notes that the queue has payloads that were given back, at a time that is to be looked up.
+    pub(super) fn note_put_backs(&mut self) {
+        self.next_put_back_at = (self.queue.put_back > 0).then_some(Timestamp::EPOCH);
+    }
+}
+
+/// The first ranges, up to about a segment's worth of payloads, and the rest.
+fn split_ranges(ranges: &[PayloadRange]) -> (Vec<PayloadRange>, Vec<PayloadRange>) {
+    const COUNT: u32 = 100;
+    let (mut some, mut rest, mut count) = (Vec::new(), Vec::new(), 0);
+    for range in ranges.iter().copied() {
+        let room = COUNT.saturating_sub(count).min(range.count());
+        let middle = range.start + room;
+        some.extend((room > 0).then_some(PayloadRange { start: range.start, end: middle }));
+        rest.extend((middle < range.end).then_some(PayloadRange { start: middle, end: range.end }));
+        count += room;
+    }
+    (some, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_a_segments_worth_at_a_time() {
+        let range = |start, end| PayloadRange { start, end };
+        let (some, rest) = split_ranges(&[range(0, 60), range(100, 200), range(300, 301)]);
+        assert_eq!(some, [range(0, 60), range(100, 140)]);
+        assert_eq!(rest, [range(140, 200), range(300, 301)]);
     }
 }

@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::Worker;
 use crate::delivery::{self, Delivered, DeliveryBatch};
 
-/// So many batches are under way at once; further ones wait in the table.
+/// So many batches are under way at once, and so many bytes in them; further ones wait in the table.
 const BATCHES_MAX: usize = 16;
+const BYTES_MAX: usize = 16_000_000;
 /// What a batch needs, at least, of the invocation's time.
 const BATCH_TIME: Duration = Duration::from_secs(60);
 /// A batch that could not be read is read again after this long.
@@ -27,7 +28,9 @@ impl Worker {
     /// payloads would wait for its end.
     pub(super) fn may_deliver(&self) -> bool {
         let work_fits = self.lane.phase != LanePhase::Working || Instant::now() + self.needed_time() < self.end_at;
-        self.deliveries.len() < BATCHES_MAX && work_fits && Instant::now() + BATCH_TIME < self.end_at
+        let bytes: usize = self.delivering.values().sum();
+        let has_room = self.deliveries.len() < BATCHES_MAX && bytes < BYTES_MAX;
+        has_room && work_fits && Instant::now() + BATCH_TIME < self.end_at
     }
 
     /// Starts the batches whose time has come, from the table.
@@ -38,10 +41,10 @@ impl Worker {
         }
         let store = &self.context.clients.store;
         let looked_at = BATCHES_MAX + self.delivering.len() + 1;
-        let waiting = store.due_deliveries(self.context.run.id, self.lane.number, looked_at).await?;
+        let waiting = store.due_deliveries(self.context.id(), self.lane.number, looked_at).await?;
         self.next_delivery_at = None;
         for due in waiting {
-            if self.delivering.contains(&batch_key(&due)) {
+            if self.delivering.contains_key(&batch_key(&due)) {
                 continue;
             }
             if due.due_at > now || !self.may_deliver() {
@@ -63,7 +66,7 @@ impl Worker {
     }
 
     fn start_delivery(&mut self, batch: DeliveryBatch) {
-        self.delivering.insert(batch_key(&batch.due));
+        self.delivering.insert(batch_key(&batch.due), batch.due.bytes);
         // A worker with payloads must not sit on its lane for the sake of a slow sink.
         let reserved = if self.lane.phase == LanePhase::Working { self.needed_time() } else { Duration::ZERO };
         let end_at = self.end_at.checked_sub(reserved).unwrap_or(self.end_at);

@@ -1,132 +1,129 @@
-//! What becomes of the lane: changes by others, its work's end, and a worker's way home.
+//! What becomes of the lane: its work's end, and a worker's way home.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_model::event::WorkReady;
-use sundial_store::{Lane, LanePhase, PayloadRange, StoreError};
-use tokio::task::JoinSet;
+use sundial_model::event::{Work, WorkReady};
+use sundial_store::{Commit, LanePhase, Settled, StoreError, TransactionToken};
 use tokio::time::Instant;
 
 use super::Worker;
-use crate::recover::leftover;
+use crate::closing;
 
 /// A worker with nothing to do for longer than this goes home; the lane's wake time calls another.
 const IDLE_MAX: Duration = Duration::from_secs(20);
 /// A lane that should have work, and where none was found, is looked at again after this long.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// What deliveries alone need of an invocation's time.
+/// What a batch of deliveries alone needs of an invocation's time.
 const DELIVERY_TIME: Duration = Duration::from_secs(60);
 
 impl Worker {
-    /// Looks whether the lane is still ours, and what others have changed about it: pauses,
-    /// resumptions and ends come this way.
-    pub(super) async fn look(&mut self) -> Result<bool, StoreError> {
-        let begun = Instant::now();
-        let Some(partition) = self.context.clients.store.run_partition(self.context.run.id).await? else {
-            return Ok(false);
-        };
-        // A target that asked one lane for time asked all of them.
-        let held = partition.lanes.iter().filter_map(|lane| lane.hold_until).max();
-        self.hold_until = self.hold_until.max(held);
-        let stored = partition.lanes.into_iter().find(|lane| lane.number == self.lane.number);
-        let Some(stored) = stored.filter(|lane| lane.owner.as_ref() == Some(&self.lease.owner)) else {
-            return Ok(false);
-        };
-        self.is_exhausted = partition.queue.next >= partition.queue.total;
-        if !stored.is_same_revision(&self.lane) {
-            self.take_up_unknown_claims(&stored).await?;
-            self.lane = stored;
-            if self.lane.phase == LanePhase::Settled {
-                self.drop_payloads();
-            }
-        }
-        self.lease.seen_at = begun;
-        Ok(true)
-    }
-
-    /// The run was ended: what is in flight is dropped, nothing of payloads is recorded any more.
-    fn drop_payloads(&mut self) {
-        self.attempts = JoinSet::new();
-        self.buffer.drop_payloads();
-        self.ready.clear();
-        self.unread.clear();
-        self.unfinished.clear();
-    }
-
-    /// A claim whose answer was lost stands in the table all the same.
-    async fn take_up_unknown_claims(&mut self, stored: &Lane) -> Result<(), StoreError> {
-        let is_known = |range: &PayloadRange| self.lane.claims.contains(range);
-        let unknown: Vec<_> = stored.claims.iter().copied().filter(|range| !is_known(range)).collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let left = leftover(&self.context, &unknown).await?;
-        for task in left.tasks {
-            // Ranges grow: the beginning of one may be ours already.
-            if self.unfinished.insert(task.payload.index) {
-                self.ready.push(task);
-            }
-        }
-        Ok(())
+    /// Whether nothing of payloads is left to this lane.
+    fn has_finished(&self) -> bool {
+        self.claims.is_empty() && self.suspects.is_empty() && self.unread.is_empty() && self.ready.len() == 0
     }
 
     /// Moves the lane on when its work has come to an end or to rest; nothing is in flight.
     pub(super) async fn end_phase(&mut self) -> Result<(), StoreError> {
-        let store = &self.context.clients.store;
-        let run = self.context.run.id;
+        let now = self.context.clients.clock.now();
+        let store = self.context.clients.store.clone();
         match self.lane.phase {
-            LanePhase::Working if self.is_exhausted && self.unfinished.is_empty() => {
-                let (partition, work) = store.settle_lane(run, &self.lane, self.context.clients.clock.now()).await?;
-                self.context.clients.bus.hand_over(work).await;
-                let place = usize::try_from(self.lane.number).unwrap_or(usize::MAX);
-                self.lane = partition.lanes.get(place).cloned().ok_or(StoreError::Conflict)?;
-                if partition.run.status.is_terminal() {
-                    tracing::info!(status = ?partition.run.status, "the job run has ended");
-                }
+            LanePhase::Working if self.has_finished() => {
+                let due_at = self.queue_due_at().unwrap_or(now);
+                let settled = store.settle_lane(self.context.id(), &self.lane, due_at, now).await?;
+                let Some(Settled { partition, work }) = settled else {
+                    // There is more to do, and nobody else to do it.
+                    return if self.look().await? { Ok(()) } else { Err(StoreError::Conflict) };
+                };
+                self.take_over(partition);
+                self.hand_over(work).await;
             }
             LanePhase::Pausing => {
-                self.lane = store.rest_lane(run, &self.lane, self.context.clients.clock.now()).await?;
+                let partition = store.rest_lane(self.context.id(), &self.lane, now).await?;
+                self.take_over(partition);
             }
             LanePhase::Working | LanePhase::Paused | LanePhase::Settled => {}
         }
         Ok(())
     }
 
+    fn take_over(&mut self, partition: sundial_store::RunPartition) {
+        if let Some(lane) = partition.lane(self.lane.number) {
+            self.lane = lane.clone();
+        }
+        self.queue = partition.queue;
+        self.seen = partition;
+    }
+
+    /// Sends for workers; what follows the end of this run is done here, if there is time.
+    async fn hand_over(&mut self, work: Vec<WorkReady>) {
+        let mut elsewhere = Vec::new();
+        for ready in work {
+            let is_ours = ready.job_run_id == self.context.id() && Instant::now() + DELIVERY_TIME < self.end_at;
+            match ready.work {
+                Work::Closing(generation) if is_ours => {
+                    tracing::info!(status = ?self.seen.run.status, "the job run has ended");
+                    let (context, end_at) = (Arc::clone(&self.context), self.end_at);
+                    self.closings.spawn(async move {
+                        if let Err(error) = closing::work_in(&context, generation, end_at).await {
+                            tracing::warn!(%error, "what follows the end of the run is done later");
+                        }
+                    });
+                }
+                _ => elsewhere.push(ready),
+            }
+        }
+        self.context.clients.bus.hand_over(elsewhere).await;
+    }
+
+    /// When the queue has something for whoever is there; none when nothing is left in it.
+    fn queue_due_at(&self) -> Option<Timestamp> {
+        let soonest = self.context.clients.clock.now().max(self.hold_until.unwrap_or(Timestamp::EPOCH));
+        if self.queue.next < self.queue.end() {
+            return Some(soonest);
+        }
+        (self.queue.put_back > 0).then(|| self.next_put_back_at.unwrap_or(soonest).max(soonest))
+    }
+
     /// When there is nothing to do for long: until when, or for good.
     pub(super) fn idle_until(&self) -> Option<Option<Timestamp>> {
         let now = self.context.clients.clock.now();
-        let work_at = (self.lane.phase == LanePhase::Working).then(|| self.next_work_at());
-        let Some(at) = work_at.into_iter().chain(self.next_delivery_at).min() else {
+        let work_at = (self.lane.phase == LanePhase::Working)
+            .then(|| self.next_start_at().or_else(|| self.queue_due_at()).unwrap_or(now));
+        let tell_at = (!self.lane.announce.is_empty()).then_some(now);
+        let times = work_at.into_iter().chain(self.next_delivery_at).chain(tell_at);
+        let Some(at) = times.min() else {
             // Deliveries that are pending without our knowing of a time are looked for again.
             return Some((self.lane.deliveries_pending > 0).then_some(now + LOOK_AGAIN_AFTER));
         };
         let wait = at.since(now);
         // What could be done now is left to a successor only when the time here has run out.
-        let has_run_out = Instant::now() + wait + self.needed_time() >= self.end_at;
+        let has_run_out = self.lane.is_draining || Instant::now() + wait + self.needed_time() >= self.end_at;
         (wait > IDLE_MAX || has_run_out).then_some(Some(at.max(now)))
     }
 
     /// How long the next thing to do may take.
     pub(super) fn needed_time(&self) -> Duration {
-        let configuration = &self.context.definition.configuration;
-        match (self.lane.phase, self.ready.peek()) {
-            (LanePhase::Working, Some(task)) if !self.may_claim_more() => task.timeout(configuration),
-            (LanePhase::Working, _) => Duration::from_secs(configuration.request_timeout.get().into()),
-            (LanePhase::Pausing | LanePhase::Paused | LanePhase::Settled, _) => DELIVERY_TIME,
+        match self.lane.phase {
+            LanePhase::Working => self.time_runs_out_at().map_or(Duration::ZERO, |at| self.end_at - at),
+            LanePhase::Pausing | LanePhase::Paused | LanePhase::Settled => DELIVERY_TIME,
         }
     }
 
-    /// Gives the lane back, and sends for a successor when there is work now.
+    /// Gives the lane back with its slots, and sends for a successor when there is work now.
     pub(super) async fn leave(&mut self, next_at: Option<Timestamp>) -> Result<(), StoreError> {
-        let mut lane = self.lane.clone();
-        (lane.owner, lane.lease_until, lane.next_at) = (None, None, next_at);
-        lane.hold_until = self.hold_until.filter(|until| *until > self.context.clients.clock.now());
-        let run = self.context.run.id;
-        self.lane = self.context.clients.store.put_lane(run, &lane).await?;
-        if next_at.is_some_and(|at| at <= self.context.clients.clock.now()) {
-            let work = WorkReady { job_run_id: run, lane: lane.number };
-            self.context.clients.bus.hand_over(vec![work]).await;
+        let now = self.context.clients.clock.now();
+        let (mut lane, mut queue) = (self.lane.clone(), self.queue);
+        lane.hold_until = self.hold_until.filter(|until| *until > now);
+        lane.release(next_at);
+        queue.set_slots(&mut lane, 0);
+        // That it is looked at in time was decided on what is in the queue.
+        let queue = (lane.phase == LanePhase::Working || queue != self.queue).then_some(queue);
+        let (store, token) = (&self.context.clients.store, TransactionToken::new());
+        store.commit(&self.context.run, &lane, queue.as_ref(), &Commit::default(), &token).await?;
+        if next_at.is_some_and(|at| at <= now) {
+            self.context.clients.bus.hand_over(vec![WorkReady::lane(self.context.id(), lane.number)]).await;
         }
         Ok(())
     }

@@ -1,91 +1,133 @@
 //! The worker: a loop with slots for attempts, which claims, starts, records and renews.
 //!
-//! This file has the loop; what it does in turn stands beside it: `claiming` payloads, `delivering`
-//! results, `recording` what happened, and `ending`: what becomes of the lane.
+//! This file has the loop; what it does in turn stands beside it: `claiming` payloads, `starting`
+//! attempts, `recording` what happened, `returning` what it has no time for, `opening` lanes for
+//! others, `delivering` results, `looking` at what others have changed, `telling` the world, and
+//! `ending`: what becomes of the lane.
 
 mod claiming;
 mod delivering;
 mod ending;
+mod looking;
+mod opening;
 mod recording;
+mod returning;
+mod starting;
+mod telling;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sundial_model::{JobRunId, Timestamp};
 use sundial_runtime::Clients;
-use sundial_store::{Lane, LanePhase, PayloadRange, StoreError};
+use sundial_store::{Lane, LanePhase, PayloadRange, Queue, RunPartition, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::attempt::Attempted;
-use crate::buffer::Buffer;
+use crate::attempt::{AttemptEnd, Attempted};
+use crate::buffer::{Buffer, Ended};
+use crate::claims::Claims;
 use crate::context::RunContext;
 use crate::delivery::Delivered;
-use crate::lease::{Lease, acquire};
+use crate::lease::{Acquired, Lease, acquire};
+use crate::payload_reader::PayloadReader;
 use crate::ready::{ReadyQueue, Task};
-use crate::recover::leftover;
+use crate::suspects::SuspectQueue;
+use crate::throughput::{Pacer, Throughput};
 
-/// What happened is recorded this long after it did, together with what happens meanwhile.
-const RECORD_AFTER: Duration = Duration::from_millis(200);
 /// Between two tries to reach the table while it is not available.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Works on a lane until its work is done, deferred, or somebody else's.
 pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: Instant) -> Result<(), StoreError> {
-    let Some((partition, lane, lease)) = acquire(clients, run, lane).await? else { return Ok(()) };
-    let limit = partition.run.lane_limit(lane.number) as usize;
-    let context = RunContext::new(clients, partition.run).await?;
-    let left = leftover(&context, &lane.claims).await?;
-    let mut ready = ReadyQueue::default();
-    left.tasks.into_iter().for_each(|task| ready.push(task));
-    let worker = Worker {
+    let begun = Instant::now();
+    let Some(acquired) = acquire(clients, run, lane).await? else { return Ok(()) };
+    let Acquired { partition, lane, lease, claimed } = acquired;
+    let context = RunContext::new(clients, partition.run.clone()).await?;
+    let mut worker = Worker {
         next_delivery_at: (lane.deliveries_pending > 0).then_some(Timestamp::EPOCH),
-        hold_until: lane.hold_until,
+        next_put_back_at: (partition.queue.put_back > 0).then_some(Timestamp::EPOCH),
+        hold_until: partition.lanes.iter().filter_map(|lane| lane.hold_until).max(),
+        queue: partition.queue,
+        seen: partition,
         context,
         lane,
         lease,
-        limit,
+        begun,
         end_at,
-        ready,
+        ready: ReadyQueue::default(),
+        suspects: SuspectQueue::default(),
+        announced: Vec::new(),
         unread: Vec::new(),
-        unfinished: left.unfinished,
+        reader: PayloadReader::default(),
+        claims: Claims::default(),
+        in_flight: HashSet::new(),
         attempts: JoinSet::new(),
         deliveries: JoinSet::new(),
-        delivering: HashSet::new(),
+        closings: JoinSet::new(),
+        delivering: HashMap::new(),
         buffer: Buffer::default(),
-        is_exhausted: false,
-        finished_recently: 0,
+        throughput: Throughput::new(),
+        pacer: Pacer::default(),
+        wrote_queue_at: begun,
+        leave_queue_until: begun,
+        tell_at: begun,
     };
+    worker.take_up(claimed).await?;
     worker.run().await
+}
+
+/// Payloads that were claimed and not read yet.
+enum Unread {
+    /// They were never claimed before.
+    New(PayloadRange),
+    /// They have a history; if they are suspect, so many workers were lost to them.
+    Known(Option<u32>, Vec<PayloadRange>),
 }
 
 struct Worker {
     context: Arc<RunContext>,
     lane: Lane,
+    /// The queue as it was last seen or written.
+    queue: Queue,
+    /// The run and all its lanes as they were last seen.
+    seen: RunPartition,
     lease: Lease,
-    /// How many attempts may be under way.
-    limit: usize,
-    /// When the invocation must be over.
+    /// When the invocation began.
+    begun: Instant,
+    /// When it must be over.
     end_at: Instant,
     ready: ReadyQueue,
-    /// Claimed, but not read yet.
-    unread: Vec<PayloadRange>,
-    /// Claimed and not recorded as finished.
-    unfinished: BTreeSet<u32>,
+    suspects: SuspectQueue,
+    /// Suspects that start as soon as that is announced.
+    announced: Vec<Task>,
+    unread: Vec<Unread>,
+    reader: PayloadReader,
+    /// Claimed and not recorded as finished, suspects aside.
+    claims: Claims,
+    /// Attempts under way.
+    in_flight: HashSet<u32>,
     attempts: JoinSet<Attempted>,
     deliveries: JoinSet<Delivered>,
-    /// The batches under way, by due time and lowest index.
-    delivering: HashSet<(Timestamp, u32)>,
+    /// What follows the end of the run, when it ended with us.
+    closings: JoinSet<()>,
+    /// The batches of deliveries under way, by due time and lowest index, with their bytes.
+    delivering: HashMap<(Timestamp, u32), usize>,
     /// When the table has a batch that is not under way.
     next_delivery_at: Option<Timestamp>,
+    /// When the queue has payloads that were given back.
+    next_put_back_at: Option<Timestamp>,
     /// The target asked to be left alone until then.
     hold_until: Option<Timestamp>,
     buffer: Buffer,
-    /// No payload is left to claim.
-    is_exhausted: bool,
-    /// Payloads that ended between the last two commits: how fast it goes.
-    finished_recently: u32,
+    throughput: Throughput,
+    pacer: Pacer,
+    wrote_queue_at: Instant,
+    /// Others were faster at the queue: what happened is recorded without it until then.
+    leave_queue_until: Instant,
+    /// When the world is told again what it could not be told.
+    tell_at: Instant,
 }
 
 /// What the worker does next.
@@ -125,34 +167,33 @@ impl Worker {
                 Err(error) => return Err(error),
             };
             match step {
-                Step::Leave => return Ok(()),
+                Step::Leave => break,
                 Step::Wait(until) => self.wait(until.min(self.lease.drop_at)).await?,
             }
         }
+        // The lane is given back; what follows the run's end has a lease of its own.
+        while self.closings.join_next().await.is_some() {}
+        Ok(())
     }
 
     /// Does everything that can be done now.
     async fn step(&mut self) -> Result<Step, StoreError> {
-        if self.lease.seen_at.elapsed() >= self.lease.times.look_every && !self.look().await? {
+        if self.lease.seen_at.elapsed() >= self.look_every() && !self.look().await? {
             return Err(StoreError::Conflict);
         }
+        self.tell().await;
         if self.lane.phase == LanePhase::Working {
-            self.claim().await?;
+            self.notice_time();
             self.read_claimed().await?;
             self.start_attempts();
         }
         self.start_deliveries().await?;
-        let is_quiet = self.attempts.is_empty();
-        let record_at = self.buffer.oldest().map(|oldest| oldest + RECORD_AFTER);
-        if record_at.is_some_and(|at| Instant::now() >= at || is_quiet) {
-            self.record().await?;
+        if self.must_write() {
+            self.write_out().await?;
             // What was recorded may have freed the way for more.
             return Ok(Step::Wait(Instant::now()));
         }
-        if self.lease.renewed_at.elapsed() >= self.lease.times.renew_every {
-            self.renew().await?;
-        }
-        if is_quiet && self.buffer.is_empty() {
+        if self.is_quiet() && self.buffer.is_empty() {
             self.end_phase().await?;
             if self.deliveries.is_empty()
                 && let Some(next_at) = self.idle_until()
@@ -161,32 +202,50 @@ impl Worker {
                 return Ok(Step::Leave);
             }
         }
-        Ok(Step::Wait(self.wake_up_at(record_at)))
+        Ok(Step::Wait(self.wake_up_at()))
     }
 
-    /// Whether an attempt at this task would end before the invocation does.
-    fn has_time_for(&self, task: &Task) -> bool {
-        Instant::now() + task.timeout(&self.context.definition.configuration) < self.end_at
+    /// Whether no attempt is under way.
+    fn is_quiet(&self) -> bool {
+        self.attempts.is_empty() && self.announced.is_empty()
     }
 
-    /// When the next attempt may start.
-    fn next_attempt_at(&self) -> Option<Timestamp> {
-        self.ready.peek().map(|task| task.not_before.max(self.hold_until.unwrap_or(Timestamp::EPOCH)))
+    /// How many more attempts may be under way.
+    fn free_slots(&self) -> usize {
+        // Slots that are too many are given up before they are used again.
+        let slots = self.lane.slots.saturating_sub(self.queue.excess_slots()) as usize;
+        slots.saturating_sub(self.in_flight.len() + self.announced.len())
+    }
+
+    fn is_held(&self) -> bool {
+        self.hold_until.is_some_and(|until| until > self.context.clients.clock.now())
     }
 
     /// When something is to be done that no task of ours will tell of.
-    fn wake_up_at(&self, record_at: Option<Instant>) -> Instant {
+    fn wake_up_at(&self) -> Instant {
         let now = self.context.clients.clock.now();
         let in_time = |at: Timestamp| Instant::now() + at.since(now) + Duration::from_millis(1);
         let renew_at = self.lease.renewed_at + self.lease.times.renew_every;
-        let look_at = self.lease.seen_at + self.lease.times.look_every;
-        let may_start = self.attempts.len() < self.limit
-            && self.lane.phase == LanePhase::Working
-            && self.ready.peek().is_some_and(|task| self.has_time_for(task));
-        let ready_at = self.next_attempt_at().filter(|_| may_start).map(in_time);
+        let look_at = self.lease.seen_at + self.look_every();
+        let may_start = self.lane.phase == LanePhase::Working && !self.lane.is_draining && self.free_slots() > 0;
+        let start_at = self.next_start_at().filter(|_| may_start).map(in_time);
+        let put_back_at = self.next_put_back_at.filter(|_| may_start && self.would_claim()).map(in_time);
         let delivery_at = self.next_delivery_at.filter(|_| self.may_deliver()).map(in_time);
-        let times = [Some(renew_at), Some(look_at), ready_at, delivery_at, record_at];
-        times.into_iter().flatten().min().unwrap_or(renew_at)
+        let tell_at = (!self.lane.announce.is_empty()).then_some(self.tell_at);
+        let times = [
+            Some(renew_at),
+            Some(look_at),
+            self.record_at(),
+            self.return_at(),
+            self.time_runs_out_at(),
+            start_at,
+            put_back_at,
+            delivery_at,
+            tell_at,
+        ];
+        // A time that has passed without effect must not turn this into a loop without rest.
+        let soonest = Instant::now() + Duration::from_millis(1);
+        times.into_iter().flatten().min().unwrap_or(renew_at).max(soonest)
     }
 
     /// Waits until then, or for the next thing that happens.
@@ -208,12 +267,15 @@ impl Worker {
     }
 
     fn note_attempt(&mut self, attempted: Attempted) {
-        match attempted {
-            Attempted::Ended(task, outcome) => self.buffer.push_ended(task, outcome),
-            Attempted::Again(task, hold_until) => {
-                self.hold_until = self.hold_until.max(hold_until);
-                self.buffer.push_again(task);
+        let Attempted { task, end, hold_until } = attempted;
+        self.in_flight.remove(&task.index());
+        self.hold_until = self.hold_until.max(hold_until);
+        match end {
+            AttemptEnd::Final(outcome, extension) => {
+                self.throughput.add(1);
+                self.buffer.push_ended(Ended { task, outcome, extension });
             }
+            AttemptEnd::Again(failed) => self.buffer.push_again(task, failed),
         }
     }
 }

@@ -1,0 +1,214 @@
+//! The export: all results of a run in one object, a line of JSON for each payload. A small one is
+//! written at once; a large one is an upload in parts, and how far it has come is kept after each.
+
+use std::pin::pin;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use serde_json::value::RawValue;
+use sundial_model::payload::Payload;
+use sundial_outbound::ResultsBucket;
+use sundial_outbound::export::{ExportLine, ExportedEnd};
+use sundial_outbound::results::ResultsError;
+use sundial_store::{Export, ExportProgress, Outcome, PayloadRange, StoreError, keys};
+
+use super::Closer;
+use crate::context::RunContext;
+
+const CONTENT_TYPE: &str = "application/jsonl";
+/// A part has about so many bytes: of 10,000 parts, the first half can hold 40 GB, and the second,
+/// whose parts are larger, 160 GB.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+const LATER_PART_BYTES: usize = 32 * 1024 * 1024;
+/// So many segments are read ahead.
+const READ_AHEAD: usize = 4;
+
+/// Lines of the export, and the payload after the last of them.
+struct Lines {
+    bytes: Vec<u8>,
+    next: u32,
+}
+
+impl Closer {
+    /// Goes on with the export; answers whether it has come to its end.
+    pub(super) async fn export(&mut self) -> Result<bool, StoreError> {
+        let Export::Pending(progress) = self.closing.export.clone() else { return Ok(true) };
+        let key = ResultsBucket::export_key(self.context.id(), self.closing.generation);
+        match self.upload(&key, progress).await? {
+            Ok(export) => {
+                let is_done = !matches!(export, Export::Pending(_));
+                self.closing.export = export;
+                Ok(is_done)
+            }
+            Err(ResultsError::Unavailable(message)) => {
+                tracing::warn!(message, "the export goes on later");
+                Ok(false)
+            }
+            Err(error) => {
+                // What was uploaded is of no more use.
+                tracing::warn!(%error, "the export begins anew");
+                self.closing.export = Export::Pending(ExportProgress::default());
+                Ok(false)
+            }
+        }
+    }
+
+    async fn upload(
+        &mut self,
+        key: &str,
+        mut progress: ExportProgress,
+    ) -> Result<Result<Export, ResultsError>, StoreError> {
+        let (context, generation) = (self.context.clone(), self.closing.generation);
+        let total = self.closing.detail.summary.total;
+        let mut segments = pin!(segments(&context, generation, progress.next, total));
+        let mut part = Vec::new();
+        while let Some(Lines { bytes, next }) = segments.try_next().await? {
+            part.extend_from_slice(&bytes);
+            let is_last = next >= total;
+            if is_last && progress.upload.is_none() {
+                let size = part.len() as u64;
+                let put = context.clients.results.put_as(key, CONTENT_TYPE, part).await;
+                return Ok(put.map(|()| Export::Done { key: key.to_owned(), size }));
+            }
+            let wanted = if progress.parts.len() < 5_000 { PART_BYTES } else { LATER_PART_BYTES };
+            if part.len() >= wanted || is_last {
+                if let Err(error) = self.upload_part(key, &mut progress, std::mem::take(&mut part), next).await? {
+                    return Ok(Err(error));
+                }
+                if !self.has_time() && !is_last {
+                    return Ok(Ok(Export::Pending(progress)));
+                }
+            }
+            self.keep_lease().await?;
+        }
+        Ok(self.complete(key, progress).await)
+    }
+
+    async fn upload_part(
+        &mut self,
+        key: &str,
+        progress: &mut ExportProgress,
+        part: Vec<u8>,
+        next: u32,
+    ) -> Result<Result<(), ResultsError>, StoreError> {
+        let results = self.context.clients.results.clone();
+        let upload = match &progress.upload {
+            Some(upload) => upload.clone(),
+            None => match results.begin_upload(key, CONTENT_TYPE).await {
+                Ok(upload) => {
+                    progress.upload = Some(upload.clone());
+                    self.closing.export = Export::Pending(progress.clone());
+                    self.keep().await?;
+                    upload
+                }
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        let (size, number) = (part.len() as u64, u32::try_from(progress.parts.len() + 1).unwrap_or(u32::MAX));
+        match results.upload_part(key, &upload, number, part).await {
+            Ok(tag) => {
+                progress.parts.push(tag);
+                (progress.next, progress.size) = (next, progress.size + size);
+                self.closing.export = Export::Pending(progress.clone());
+                self.keep().await?;
+                Ok(Ok(()))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn complete(&self, key: &str, progress: ExportProgress) -> Result<Export, ResultsError> {
+        let results = &self.context.clients.results;
+        let done = Export::Done { key: key.to_owned(), size: progress.size };
+        let Some(upload) = &progress.upload else {
+            // A run without payloads.
+            return results.put_as(key, CONTENT_TYPE, Vec::new()).await.map(|()| done);
+        };
+        match results.complete_upload(key, upload, &progress.parts).await {
+            // It was completed before, and the answer was lost.
+            Err(ResultsError::UploadGone) if results.size(key).await? == Some(progress.size) => Ok(done),
+            answer => answer.map(|()| done),
+        }
+    }
+}
+
+/// The lines of all segments from a payload on, in order.
+fn segments(
+    context: &RunContext,
+    generation: u32,
+    first: u32,
+    total: u32,
+) -> impl Stream<Item = Result<Lines, StoreError>> {
+    let starts = (keys::segment_of(first)..).map(|segment| first.max(segment * keys::SEGMENT_LENGTH));
+    let ranges = starts.take_while(move |start| *start < total).map(move |start| {
+        let end = ((keys::segment_of(start) + 1) * keys::SEGMENT_LENGTH).min(total);
+        PayloadRange { start, end }
+    });
+    futures::stream::iter(ranges).map(move |range| lines(context, generation, range)).buffered(READ_AHEAD)
+}
+
+/// The lines of some payloads of one segment.
+async fn lines(context: &RunContext, generation: u32, range: PayloadRange) -> Result<Lines, StoreError> {
+    let store = &context.clients.store;
+    let outcomes = store.outcomes(context.id(), keys::segment_of(range.start), generation).await?;
+    let mut lines = Lines { bytes: Vec::new(), next: range.start };
+    while lines.next < range.end {
+        let count = (range.end - lines.next) as usize;
+        let payloads = store.run_payloads_from(&context.snapshot, lines.next, count).await?;
+        let Some(last) = payloads.last().map(|payload| payload.index) else {
+            return Err(StoreError::Corrupt(format!("job run {} has no payload {}", context.id(), lines.next)));
+        };
+        for payload in payloads {
+            let outcome = outcomes.get(payload.index).map(|(_, outcome)| outcome);
+            let extension = extension_of(context, outcome).await?;
+            let from_bucket = result_in_bucket(context, outcome).await?;
+            let end = match outcome {
+                None => ExportedEnd::Canceled,
+                Some(Outcome { error: Some(error), attempts_ran_out, .. }) => {
+                    ExportedEnd::Failed { error, attempts_ran_out: *attempts_ran_out }
+                }
+                Some(outcome) => ExportedEnd::Succeeded {
+                    result: from_bucket.as_deref().or(outcome.result.as_deref()),
+                    extended: &extension,
+                },
+            };
+            let line = ExportLine {
+                workspace_id: context.run.workspace_id,
+                project_id: context.run.project_id,
+                project_name: &context.run.project_name,
+                job_id: &context.run.job_id,
+                job_run_id: context.id(),
+                payload_index: payload.index,
+                api_name: &payload.payload.api_name,
+                parameters: payload.payload.parameters.as_ref(),
+                attempts: outcome.map_or(0, |outcome| outcome.attempts),
+                start_time: outcome.map(|outcome| outcome.start_time),
+                end_time: outcome.map(|outcome| outcome.end_time),
+                end,
+            };
+            let written = line.write(&mut lines.bytes);
+            written.map_err(|error| StoreError::Corrupt(format!("a line of the export: {error}")))?;
+        }
+        lines.next = last + 1;
+    }
+    Ok(lines)
+}
+
+/// The payloads that a result extended the run by.
+async fn extension_of(context: &RunContext, outcome: Option<&Outcome>) -> Result<Vec<Payload>, StoreError> {
+    let Some(range) = outcome.and_then(|outcome| outcome.extension) else { return Ok(Vec::new()) };
+    let (store, count) = (&context.clients.store, range.count() as usize);
+    let payloads = store.run_payloads_within(&context.snapshot, range.start, count, usize::MAX).await?;
+    Ok(payloads.into_iter().map(|indexed| indexed.payload).collect())
+}
+
+/// A result that is too large to stand in the table.
+async fn result_in_bucket(
+    context: &RunContext,
+    outcome: Option<&Outcome>,
+) -> Result<Option<Box<RawValue>>, StoreError> {
+    let Some(location) = outcome.and_then(|outcome| outcome.location.as_ref()) else { return Ok(None) };
+    let json = context.clients.results.get(&location.key).await;
+    let json = json.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let value = RawValue::from_string(json);
+    value.map(Some).map_err(|error| StoreError::Corrupt(format!("the result {}: {error}", location.key)))
+}

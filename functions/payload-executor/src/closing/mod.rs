@@ -1,0 +1,115 @@
+//! What follows the end of a job run: the event, the notifications, and the export of its results.
+//! Each is done at least once; how far it has come stands in an item of its own, so that another
+//! worker can go on with it.
+
+#[cfg(any())]
+mod export;
+#[cfg(any())]
+mod notify;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sundial_model::event::{Event, WorkReady};
+use sundial_model::lifecycle::{LifecycleEvent, LifecycleKind};
+use sundial_model::{JobRunId, Timestamp};
+use sundial_runtime::Clients;
+use sundial_store::{Closing, Export, StoreError};
+use tokio::time::Instant;
+
+use crate::context::RunContext;
+
+/// What did not come through is tried again after this long.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// Nothing is begun when the invocation ends sooner than this.
+const STEP_TIME: Duration = Duration::from_secs(45);
+
+/// Does what follows the end of a run's generation, as far as there is time.
+pub(crate) async fn work(clients: &Clients, run: JobRunId, generation: u32, end_at: Instant) -> Result<(), StoreError> {
+    let Some(partition) = clients.store.run_partition(run).await? else { return Ok(()) };
+    let context = RunContext::new(clients, partition.run).await?;
+    work_in(&context, generation, end_at).await
+}
+
+/// The same, by the worker with which the run has ended.
+pub(crate) async fn work_in(context: &Arc<RunContext>, generation: u32, end_at: Instant) -> Result<(), StoreError> {
+    let clients = &context.clients;
+    let Some(closing) = clients.store.closing(context.id(), generation).await? else { return Ok(()) };
+    if closing.is_leased(clients.clock.now()) || closing.is_done() {
+        return Ok(());
+    }
+    let mut closer = Closer { context: Arc::clone(context), closing, renewed_at: Instant::now(), end_at };
+    match closer.run().await {
+        // Somebody else works on it.
+        Err(StoreError::Conflict) => Ok(()),
+        result => result,
+    }
+}
+
+/// Works on a closing. It holds no lease until it first writes how far it has come: most are done
+/// before that.
+struct Closer {
+    context: Arc<RunContext>,
+    closing: Closing,
+    renewed_at: Instant,
+    end_at: Instant,
+}
+
+impl Closer {
+    async fn run(&mut self) -> Result<(), StoreError> {
+        let mut try_again_at = None;
+        if !self.closing.is_announced {
+            match self.announce().await {
+                true => self.closing.is_announced = true,
+                false => try_again_at = Some(self.now() + TRY_AGAIN_AFTER),
+            }
+        }
+        self.closing.notifications = Some(Vec::new()); // TEMP
+        self.closing.export = Export::None;
+        if false {
+            // TEMP
+            try_again_at = Some(self.now() + TRY_AGAIN_AFTER);
+        }
+        if !self.has_time() && !self.closing.is_done() {
+            try_again_at = Some(self.now());
+        }
+        let notification_at = self.closing.notifications.iter().flatten().map(|pending| pending.due_at).min();
+        self.closing.lease_until = None;
+        self.closing.next_at = try_again_at.into_iter().chain(notification_at).min();
+        self.context.clients.store.put_closing(&mut self.closing).await?;
+        if self.closing.next_at.is_some_and(|at| at <= self.now()) {
+            let work = WorkReady::closing(self.context.id(), self.closing.generation);
+            self.context.clients.bus.hand_over(vec![work]).await;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.context.clients.clock.now()
+    }
+
+    fn has_time(&self) -> bool {
+        Instant::now() + STEP_TIME < self.end_at
+    }
+
+    /// Tells how the run ended; answers whether that came through.
+    async fn announce(&self) -> bool {
+        let detail = self.closing.detail.clone();
+        let Some(kind) = LifecycleKind::of_end(detail.status) else { return true };
+        let event = Event::Lifecycle(Box::new(LifecycleEvent { kind, detail }));
+        let told = self.context.clients.bus.publish(&[event]).await;
+        told.inspect_err(|error| tracing::warn!(%error, "the end of the run is told again later")).is_ok()
+    }
+
+    /// Writes how far it has come, and that somebody works on it.
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        self.renewed_at = Instant::now();
+        self.closing.lease_until = Some(self.now() + self.context.clients.settings.lease);
+        self.context.clients.store.put_closing(&mut self.closing).await
+    }
+
+    /// The same, if it is time to renew the lease.
+    async fn keep_lease(&mut self) -> Result<(), StoreError> {
+        if self.renewed_at.elapsed() >= self.context.clients.settings.lease / 3 { self.keep().await } else { Ok(()) }
+    }
+}

@@ -1,0 +1,72 @@
+//! Looking at what others have changed: pauses, resumptions and ends come this way, another limit,
+//! and slots that have fallen free.
+
+use std::time::Duration;
+
+use sundial_store::{LanePhase, StoreError};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::Worker;
+
+/// A worker that waits for slots of others looks this often.
+const LOOK_FOR_SLOTS_EVERY: Duration = Duration::from_secs(1);
+
+impl Worker {
+    /// How often to look.
+    pub(super) fn look_every(&self) -> Duration {
+        let now = self.context.clients.clock.now();
+        let others = self.seen.lanes.iter().filter(|lane| lane.number != self.lane.number && lane.slots > 0);
+        let may_fall_free = others.into_iter().any(|lane| lane.is_draining || !lane.is_leased(now));
+        let waits = self.lane.phase == LanePhase::Working
+            && !self.lane.is_draining
+            && self.lane.slots < self.slots_max()
+            && may_fall_free;
+        let usual = self.lease.times.look_every;
+        if waits { usual.min(LOOK_FOR_SLOTS_EVERY) } else { usual }
+    }
+
+    /// Looks whether the lane is still ours, and takes over what others have changed.
+    pub(super) async fn look(&mut self) -> Result<bool, StoreError> {
+        let begun = Instant::now();
+        let Some(seen) = self.context.clients.store.run_partition(self.context.id()).await? else {
+            return Ok(false);
+        };
+        if seen.run.generation != self.context.run.generation {
+            return Ok(false);
+        }
+        // A target that asked one lane for time asked all of them.
+        let held = seen.lanes.iter().filter_map(|lane| lane.hold_until).max();
+        self.hold_until = self.hold_until.max(held);
+        let stored = seen.lane(self.lane.number).filter(|lane| lane.owner.as_ref() == Some(&self.lease.owner));
+        let Some(stored) = stored.cloned() else { return Ok(false) };
+        if !stored.is_same_revision(&self.lane) {
+            let is_draining = self.lane.is_draining;
+            self.lane = stored;
+            self.lane.is_draining = is_draining;
+            if self.lane.phase == LanePhase::Settled {
+                self.drop_payloads();
+            }
+        }
+        if seen.queue.put_back > 0 && !seen.queue.is_same_revision(&self.queue) {
+            self.queue = seen.queue;
+            self.note_put_backs();
+        }
+        self.queue = seen.queue;
+        self.seen = seen;
+        self.lease.seen_at = begun;
+        Ok(true)
+    }
+
+    /// The run was ended: what is in flight is dropped, nothing of payloads is recorded any more.
+    fn drop_payloads(&mut self) {
+        self.attempts = JoinSet::new();
+        self.in_flight.clear();
+        self.announced.clear();
+        self.buffer.drop_payloads();
+        self.ready.clear();
+        self.suspects.clear();
+        self.unread.clear();
+        self.claims.clear();
+    }
+}

@@ -1,0 +1,112 @@
+//! Starting attempts: as many as there are slots, in time, and no more per second than allowed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sundial_model::Timestamp;
+use tokio::time::Instant;
+
+use super::Worker;
+use crate::attempt;
+use crate::ready::Task;
+
+impl Worker {
+    /// The longest that an attempt may take: most of an invocation, should that be shorter than what
+    /// its job allows.
+    fn attempt_time_max(&self) -> Duration {
+        (self.end_at - self.begun).mul_f64(0.9)
+    }
+
+    fn attempt_time(&self, task: &Task) -> Duration {
+        task.timeout(&self.context.definition.configuration).min(self.attempt_time_max())
+    }
+
+    /// When the invocation's time is no longer enough for an attempt.
+    fn attempts_end_at(&self) -> Instant {
+        let usual = u64::from(self.context.definition.configuration.request_timeout.get());
+        let next = self.ready.peek().map(|task| self.attempt_time(task)).unwrap_or_default();
+        let longest = Duration::from_secs(usual).min(self.attempt_time_max()).max(next);
+        self.end_at.checked_sub(longest).unwrap_or(self.begun)
+    }
+
+    /// When the worker begins to drain; none once it has.
+    pub(super) fn time_runs_out_at(&self) -> Option<Instant> {
+        let is_working = self.lane.phase == sundial_store::LanePhase::Working && !self.lane.is_draining;
+        is_working.then(|| self.attempts_end_at())
+    }
+
+    /// Notices that the time is over in which attempts may start: from now on, others do.
+    pub(super) fn notice_time(&mut self) {
+        if self.time_runs_out_at().is_some_and(|at| at <= Instant::now()) {
+            self.lane.is_draining = true;
+        }
+    }
+
+    /// Whether the lane was seen so recently that it cannot have been paused or ended long ago.
+    fn is_sure(&self) -> bool {
+        self.lease.seen_at.elapsed() < self.lease.times.look_every
+    }
+
+    /// Fills the free slots.
+    pub(super) fn start_attempts(&mut self) {
+        let now = self.context.clients.clock.now();
+        if !self.is_sure() || self.is_held() || self.lane.is_draining {
+            return;
+        }
+        if !self.suspects.is_empty() {
+            // They are carried out alone, and announced before.
+            if self.announced.is_empty() {
+                let free = self.free_slots();
+                self.announced = self.suspects.pick(free, |task| task.not_before <= now);
+            }
+            return;
+        }
+        while self.free_slots() > 0 && self.ready.peek().is_some_and(|task| task.not_before <= now) {
+            if self.rate().is_some() && !self.pacer.take(now) {
+                break;
+            }
+            let Some(task) = self.ready.pop() else { break };
+            self.start(task);
+        }
+    }
+
+    /// Starts suspects, now that it is announced.
+    pub(super) fn start_announced(&mut self) {
+        for task in std::mem::take(&mut self.announced) {
+            self.start(task);
+        }
+    }
+
+    fn start(&mut self, task: Task) {
+        let timeout = self.attempt_time(&task);
+        self.in_flight.insert(task.index());
+        self.attempts.spawn(attempt::make(Arc::clone(&self.context), task, timeout));
+    }
+
+    /// How many requests may start per second in the whole run, if that is limited.
+    pub(super) fn rate(&self) -> Option<u32> {
+        self.context.definition.configuration.max_requests_per_second.map(|rate| rate.get())
+    }
+
+    /// How many requests to reserve now: about those of a second, shared with the other workers.
+    pub(super) fn requests_to_reserve(&mut self) -> Option<u32> {
+        let rate = self.rate()?;
+        let now = self.context.clients.clock.now();
+        let ready = self.ready.iter().filter(|task| task.not_before <= now).count();
+        let share = (rate as usize / self.workers()).max(1);
+        let left = self.pacer.left(now);
+        let wanted = ready.min(share).saturating_sub(left);
+        let is_wanted = wanted > 0 && left <= share / 2 && !self.lane.is_draining && self.free_slots() > 0;
+        is_wanted.then(|| u32::try_from(wanted).unwrap_or(u32::MAX))
+    }
+
+    /// When the next attempt may start.
+    pub(super) fn next_start_at(&self) -> Option<Timestamp> {
+        // Those that wait for others under way start when these have ended.
+        let suspect_at = self.suspects.next_at();
+        let ready_at = self.ready.peek().map(|task| task.not_before).filter(|_| self.suspects.is_empty());
+        let task_at = suspect_at.or(ready_at)?;
+        let paced_at = self.rate().and_then(|_| self.pacer.next_at()).unwrap_or(Timestamp::EPOCH);
+        Some(task_at.max(paced_at).max(self.hold_until.unwrap_or(Timestamp::EPOCH)))
+    }
+}

@@ -1,0 +1,35 @@
+//! Work that nobody is at: a lane of a job run, or what follows its end. Its event was lost, its
+//! worker died, or it waited.
+
+use std::time::Duration;
+
+use sundial_model::event::WorkReady;
+use sundial_model::{JobRunId, Timestamp};
+use sundial_runtime::Clients;
+use sundial_store::{Closing, Lane, StoreError};
+
+use crate::attended::Attended;
+
+/// A worker that was sent for has taken the lane up after this long, or never will.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Sends for a worker, if the lane needs one.
+pub(crate) async fn attend(clients: &Clients, run: JobRunId, lane: u32) -> Result<Attended, StoreError> {
+    let wake_at = clients.store.lane(run, lane).await?.as_ref().and_then(Lane::wake_at);
+    Ok(send_for_worker(clients, wake_at, WorkReady::lane(run, lane)))
+}
+
+/// Sends for a worker, if what follows the run's end needs one.
+pub(crate) async fn attend_closing(clients: &Clients, run: JobRunId, generation: u32) -> Result<Attended, StoreError> {
+    let wake_at = clients.store.closing(run, generation).await?.as_ref().and_then(Closing::wake_at);
+    Ok(send_for_worker(clients, wake_at, WorkReady::closing(run, generation)))
+}
+
+fn send_for_worker(clients: &Clients, wake_at: Option<Timestamp>, work: WorkReady) -> Attended {
+    let now = clients.clock.now();
+    match wake_at {
+        None => Attended::default(),
+        Some(wake_at) if wake_at > now => Attended { again_at: Some(wake_at), ..Attended::default() },
+        Some(_) => Attended { again_at: Some(now + LOOK_AGAIN_AFTER), work: vec![work] },
+    }
+}
