@@ -4,6 +4,7 @@
 mod harness;
 
 mod bad_input;
+mod bucket_contract;
 mod catch_up;
 mod control;
 mod cost;

@@ -1,5 +1,5 @@
-//! A simulated world in virtual time: the real job API, evaluator and executor over a table that
-//! can be slow, refuse, or keep an answer to itself; with a lagging index, a bus that loses and
+//! A simulated world in virtual time: the real job API, evaluator and executor over a table and a
+//! bucket that can be slow, refuse, or keep an answer to itself; with a lagging index, a bus that loses and
 //! doubles events, clocks that differ, a timer that is late or silent for hours, users who change
 //! their minds, and processes that die between any two steps. After each transaction the
 //! invariants are checked; at the end the world is healthy again, and everything must come to rest.
@@ -9,6 +9,8 @@
 mod bus;
 mod chance;
 mod checker;
+mod faults;
+mod faulty_bucket;
 mod faulty_table;
 mod outside;
 mod timer;

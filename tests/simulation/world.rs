@@ -9,6 +9,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use sundial_model::event::{Event, WorkReady};
 use sundial_model::{Timestamp, WorkspaceId};
+use sundial_outbound::results::model::ModelObjects;
 use sundial_outbound::{OutboundClient, ResultsBucket};
 use sundial_runtime::{Clients, Clock, EventBus, Settings};
 use sundial_store::{Backend, Store, StoreError, Table, TransactionToken, Write};
@@ -18,6 +19,8 @@ use tokio::time::Instant;
 use crate::bus::SimulatedBus;
 use crate::chance::Chance;
 use crate::checker::{Caller, Checker, Role};
+use crate::faults::Faults;
+use crate::faulty_bucket::FaultyBucket;
 use crate::faulty_table::FaultyTable;
 use crate::outside::Outside;
 use crate::{Statistics, Violation};
@@ -45,6 +48,7 @@ pub(crate) const SKEW_MAX: Duration = Duration::from_millis(400);
 pub(crate) struct World {
     seed: u64,
     pub(crate) table: Arc<dyn Backend>,
+    pub(crate) objects: ModelObjects,
     chance: Mutex<Chance>,
     begun: Instant,
     begun_at: Timestamp,
@@ -72,6 +76,7 @@ impl World {
         Arc::new(Self {
             seed,
             table,
+            objects: ModelObjects::default(),
             begun: Instant::now(),
             begun_at: begun_at + chance.between(Duration::ZERO, Duration::from_secs(90)),
             chance: Mutex::new(chance),
@@ -177,7 +182,7 @@ impl World {
         act: impl AsyncFnOnce(Clients) -> T,
     ) -> Option<T> {
         let death = Arc::new(Notify::new());
-        let clients = self.clients(role, Arc::clone(&death));
+        let clients = self.clients(role, &death);
         tokio::select! {
             biased;
             () = death.notified() => {
@@ -189,20 +194,18 @@ impl World {
         }
     }
 
-    fn clients(self: &Arc<Self>, role: Role, death: Arc<Notify>) -> Clients {
-        let (chance, skew) = self.draw(|chance, _| (chance.fork(), chance.between(Duration::ZERO, SKEW_MAX * 2)));
-        let table = FaultyTable {
-            world: Arc::clone(self),
-            caller: Caller { role, begun: self.now() },
-            chance: Mutex::new(chance),
-            death,
-        };
+    fn clients(self: &Arc<Self>, role: Role, death: &Arc<Notify>) -> Clients {
+        let skew = self.draw(|chance, _| chance.between(Duration::ZERO, SKEW_MAX * 2));
+        let faults = || Faults::new(Arc::clone(self), Arc::clone(death));
+        let caller = Caller { role, begun: self.now() };
+        let table = FaultyTable { world: Arc::clone(self), caller, faults: faults() };
+        let bucket = FaultyBucket { world: Arc::clone(self), faults: faults() };
         Clients {
             clock: Clock::simulated(self.begun, self.begun_at + skew - SKEW_MAX),
             store: Store::new(Table::over(Arc::new(table)), SETTINGS.retention),
             bus: EventBus::to(Arc::new(SimulatedBus(Arc::clone(self)))),
             outbound: OutboundClient::over(Arc::new(Outside(Arc::clone(self)))),
-            results: ResultsBucket::new(S3.clone(), "results"),
+            results: ResultsBucket::over(Arc::new(bucket)),
             settings: SETTINGS.clone(),
         }
     }
@@ -263,10 +266,4 @@ static SETTINGS: LazyLock<Settings> = LazyLock::new(|| Settings {
     retention: Duration::from_secs(90 * 86_400),
     lease: Duration::from_secs(45),
     allowed_cidrs: Vec::new(),
-});
-
-/// Never called: results in histories are small.
-static S3: LazyLock<aws_sdk_s3::Client> = LazyLock::new(|| {
-    let config = aws_sdk_s3::Config::builder().behavior_version(aws_sdk_s3::config::BehaviorVersion::latest());
-    aws_sdk_s3::Client::from_conf(config.build())
 });

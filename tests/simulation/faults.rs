@@ -1,0 +1,85 @@
+//! What befalls the calls of one invocation: they take their time, are refused or lose their
+//! answer, and the invocation may die before or after any of them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::chance::Chance;
+use crate::world::World;
+
+/// The faults of one invocation's way to something.
+pub(crate) struct Faults {
+    world: Arc<World>,
+    chance: Mutex<Chance>,
+    /// Ends the invocation.
+    death: Arc<Notify>,
+}
+
+/// What befalls a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Fine,
+    Refused,
+    AnswerLost,
+    DeathBefore,
+    DeathAfter,
+}
+
+impl Faults {
+    pub(crate) fn new(world: Arc<World>, death: Arc<Notify>) -> Self {
+        let chance = Mutex::new(world.draw(|chance, _| chance.fork()));
+        Self { world, chance, death }
+    }
+
+    fn draw(&self) -> (Fate, Duration) {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.world.is_troubled() {
+            return (Fate::Fine, Duration::from_millis(1 + chance.below(10)));
+        }
+        let fate = match chance.below(400) {
+            0 => Fate::DeathBefore,
+            1 | 2 => Fate::DeathAfter,
+            3..6 => Fate::Refused,
+            6..9 => Fate::AnswerLost,
+            _ => Fate::Fine,
+        };
+        let longest = if chance.one_in(60) { 4_000 } else { 30 };
+        (fate, Duration::from_millis(1 + chance.below(longest)))
+    }
+
+    /// Whether a call that takes no time of its own is refused.
+    pub(crate) fn is_next_refused(&self) -> bool {
+        self.draw().0 == Fate::Refused
+    }
+
+    /// Acts, unless something comes between.
+    pub(crate) async fn call<T, E>(
+        &self,
+        unavailable: fn(String) -> E,
+        act: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let (fate, takes) = self.draw();
+        let on_the_way = takes / 2;
+        tokio::time::sleep(on_the_way).await;
+        match fate {
+            Fate::DeathBefore => self.die().await,
+            Fate::Refused => return Err(unavailable("throttled".to_owned())),
+            Fate::Fine | Fate::AnswerLost | Fate::DeathAfter => {}
+        }
+        let result = act.await;
+        tokio::time::sleep(takes - on_the_way).await;
+        match fate {
+            Fate::DeathAfter => self.die().await,
+            Fate::AnswerLost => return Err(unavailable("the answer was lost".to_owned())),
+            Fate::Fine | Fate::Refused | Fate::DeathBefore => {}
+        }
+        result
+    }
+
+    async fn die(&self) {
+        self.death.notify_one();
+        std::future::pending::<()>().await;
+    }
+}
