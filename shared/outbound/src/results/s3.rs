@@ -51,8 +51,8 @@ impl ObjectStore for S3Objects {
         let request = self.client.get_object().bucket(&self.bucket).key(key);
         Box::pin(async {
             let object = request.send().await.map_err(failure)?;
-            let body = object.body.collect().await;
-            body.map(|body| body.to_vec()).map_err(|error| ResultsError::Unavailable(error.to_string()))
+            let body = object.body.collect().await.map_err(|error| ResultsError::Unavailable(error.to_string()))?;
+            Ok(body.to_vec())
         })
     }
 
