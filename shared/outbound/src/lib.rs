@@ -1,7 +1,8 @@
-//! What leaves the system: calls to targets, deliveries to sinks, results to S3. Every request
+//! What leaves the system: calls to targets, deliveries to sinks, results and exports to S3. Every request
 //! to a place that a user named goes through one guarded client.
 
 pub mod client;
+pub mod export_line;
 pub mod guard;
 pub mod results;
 pub mod signature;

@@ -87,14 +87,19 @@ enum RunResult<'a> {
 }
 
 #[derive(Serialize)]
-struct ProjectReference<'a> {
-    id: ProjectId,
-    name: &'a ProjectName,
+pub(crate) struct ProjectReference<'a> {
+    pub(crate) id: ProjectId,
+    pub(crate) name: &'a ProjectName,
 }
 
 #[derive(Serialize)]
-struct Reference<T> {
-    id: T,
+pub(crate) struct Reference<T> {
+    pub(crate) id: T,
+}
+
+/// What users are told of an error: that attempts ran out says more than what the last one met with.
+pub(crate) fn error_code(error: &RunError, attempts_ran_out: bool) -> &str {
+    if attempts_ran_out { "all-attempts-failed" } else { &error.code }
 }
 
 impl Delivery<'_> {
@@ -107,7 +112,7 @@ impl Delivery<'_> {
         let result = match self.outcome {
             DeliveredOutcome::Succeeded(result) => RunResult::Completed { result, status_code: 200 },
             DeliveredOutcome::Failed(error, attempts_ran_out) => RunResult::Failed {
-                error: if attempts_ran_out { "all-attempts-failed" } else { &error.code },
+                error: error_code(error, attempts_ran_out),
                 message: &error.message,
                 status_code: match (error.status_code, error.code.as_str()) {
                     (Some(status), _) => status,
