@@ -5,16 +5,17 @@ use std::pin::pin;
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
+use sundial_engine::attempt::ExtendedPayload;
+use sundial_model::job_run::Reason;
 use sundial_model::payload::Payload;
 use sundial_outbound::ResultsBucket;
-use sundial_outbound::export::{ExportLine, ExportedEnd};
+use sundial_outbound::export_line::{EXPORT_CONTENT_TYPE, ExportLine, ExportedOutcome};
 use sundial_outbound::results::ResultsError;
 use sundial_store::{Export, ExportProgress, Outcome, PayloadRange, StoreError, keys};
 
 use super::Closer;
 use crate::context::RunContext;
 
-const CONTENT_TYPE: &str = "application/jsonl";
 /// A part has about so many bytes: of 10,000 parts, the first half can hold 40 GB, and the second,
 /// whose parts are larger, 160 GB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -59,14 +60,15 @@ impl Closer {
     ) -> Result<Result<Export, ResultsError>, StoreError> {
         let (context, generation) = (self.context.clone(), self.closing.generation);
         let total = self.closing.detail.summary.total;
-        let mut segments = pin!(segments(&context, generation, progress.next, total));
+        let reason = self.closing.detail.reason.clone();
+        let mut segments = pin!(segments(&context, reason.as_ref(), generation, progress.next, total));
         let mut part = Vec::new();
         while let Some(Lines { bytes, next }) = segments.try_next().await? {
             part.extend_from_slice(&bytes);
             let is_last = next >= total;
             if is_last && progress.upload.is_none() {
                 let size = part.len() as u64;
-                let put = context.clients.results.put_as(key, CONTENT_TYPE, part).await;
+                let put = context.clients.results.put_as(key, EXPORT_CONTENT_TYPE, part).await;
                 return Ok(put.map(|()| Export::Done { key: key.to_owned(), size }));
             }
             let wanted = if progress.parts.len() < 5_000 { PART_BYTES } else { LATER_PART_BYTES };
@@ -93,7 +95,7 @@ impl Closer {
         let results = self.context.clients.results.clone();
         let upload = match &progress.upload {
             Some(upload) => upload.clone(),
-            None => match results.begin_upload(key, CONTENT_TYPE).await {
+            None => match results.begin_upload(key, EXPORT_CONTENT_TYPE).await {
                 Ok(upload) => {
                     progress.upload = Some(upload.clone());
                     self.closing.export = Export::Pending(progress.clone());
@@ -121,7 +123,7 @@ impl Closer {
         let done = Export::Done { key: key.to_owned(), size: progress.size };
         let Some(upload) = &progress.upload else {
             // A run without payloads.
-            return results.put_as(key, CONTENT_TYPE, Vec::new()).await.map(|()| done);
+            return results.put_as(key, EXPORT_CONTENT_TYPE, Vec::new()).await.map(|()| done);
         };
         match results.complete_upload(key, upload, &progress.parts).await {
             // It was completed before, and the answer was lost.
@@ -132,22 +134,28 @@ impl Closer {
 }
 
 /// The lines of all segments from a payload on, in order.
-fn segments(
-    context: &RunContext,
+fn segments<'a>(
+    context: &'a RunContext,
+    reason: Option<&'a Reason>,
     generation: u32,
     first: u32,
     total: u32,
-) -> impl Stream<Item = Result<Lines, StoreError>> {
-    let starts = (keys::segment_of(first)..).map(|segment| first.max(segment * keys::SEGMENT_LENGTH));
+) -> impl Stream<Item = Result<Lines, StoreError>> + 'a {
+    let starts = (keys::segment_of(first)..).map(move |segment| first.max(segment * keys::SEGMENT_LENGTH));
     let ranges = starts.take_while(move |start| *start < total).map(move |start| {
         let end = ((keys::segment_of(start) + 1) * keys::SEGMENT_LENGTH).min(total);
         PayloadRange { start, end }
     });
-    futures::stream::iter(ranges).map(move |range| lines(context, generation, range)).buffered(READ_AHEAD)
+    futures::stream::iter(ranges).map(move |range| lines(context, reason, generation, range)).buffered(READ_AHEAD)
 }
 
 /// The lines of some payloads of one segment.
-async fn lines(context: &RunContext, generation: u32, range: PayloadRange) -> Result<Lines, StoreError> {
+async fn lines(
+    context: &RunContext,
+    reason: Option<&Reason>,
+    generation: u32,
+    range: PayloadRange,
+) -> Result<Lines, StoreError> {
     let store = &context.clients.store;
     let outcomes = store.outcomes(context.id(), keys::segment_of(range.start), generation).await?;
     let mut lines = Lines { bytes: Vec::new(), next: range.start };
@@ -161,16 +169,6 @@ async fn lines(context: &RunContext, generation: u32, range: PayloadRange) -> Re
             let outcome = outcomes.get(payload.index).map(|(_, outcome)| outcome);
             let extension = extension_of(context, outcome).await?;
             let from_bucket = result_in_bucket(context, outcome).await?;
-            let end = match outcome {
-                None => ExportedEnd::Canceled,
-                Some(Outcome { error: Some(error), attempts_ran_out, .. }) => {
-                    ExportedEnd::Failed { error, attempts_ran_out: *attempts_ran_out }
-                }
-                Some(outcome) => ExportedEnd::Succeeded {
-                    result: from_bucket.as_deref().or(outcome.result.as_deref()),
-                    extended: &extension,
-                },
-            };
             let line = ExportLine {
                 workspace_id: context.run.workspace_id,
                 project_id: context.run.project_id,
@@ -180,12 +178,21 @@ async fn lines(context: &RunContext, generation: u32, range: PayloadRange) -> Re
                 payload_index: payload.index,
                 api_name: &payload.payload.api_name,
                 parameters: payload.payload.parameters.as_ref(),
+                started_at: outcome.map(|outcome| outcome.start_time),
+                ended_at: outcome.map(|outcome| outcome.end_time),
                 attempts: outcome.map_or(0, |outcome| outcome.attempts),
-                start_time: outcome.map(|outcome| outcome.start_time),
-                end_time: outcome.map(|outcome| outcome.end_time),
-                end,
+                outcome: match outcome {
+                    None => ExportedOutcome::Canceled { reason },
+                    Some(Outcome { error: Some(error), attempts_ran_out, .. }) => {
+                        ExportedOutcome::Failed { error, attempts_ran_out: *attempts_ran_out }
+                    }
+                    Some(outcome) => ExportedOutcome::Succeeded {
+                        result: from_bucket.as_deref().or(outcome.result.as_deref()).unwrap_or(RawValue::NULL),
+                        extended: &extension,
+                    },
+                },
             };
-            let written = line.write(&mut lines.bytes);
+            let written = line.write_to(&mut lines.bytes);
             written.map_err(|error| StoreError::Corrupt(format!("a line of the export: {error}")))?;
         }
         lines.next = last + 1;
@@ -194,11 +201,12 @@ async fn lines(context: &RunContext, generation: u32, range: PayloadRange) -> Re
 }
 
 /// The payloads that a result extended the run by.
-async fn extension_of(context: &RunContext, outcome: Option<&Outcome>) -> Result<Vec<Payload>, StoreError> {
+async fn extension_of(context: &RunContext, outcome: Option<&Outcome>) -> Result<Vec<ExtendedPayload>, StoreError> {
     let Some(range) = outcome.and_then(|outcome| outcome.extension) else { return Ok(Vec::new()) };
     let (store, count) = (&context.clients.store, range.count() as usize);
     let payloads = store.run_payloads_within(&context.snapshot, range.start, count, usize::MAX).await?;
-    Ok(payloads.into_iter().map(|indexed| indexed.payload).collect())
+    let extended = |Payload { api_name, parameters, .. }| ExtendedPayload { api_name, parameters };
+    Ok(payloads.into_iter().map(|indexed| extended(indexed.payload)).collect())
 }
 
 /// A result that is too large to stand in the table.

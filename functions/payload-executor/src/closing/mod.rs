@@ -2,7 +2,6 @@
 //! Each is done at least once; how far it has come stands in an item of its own, so that another
 //! worker can go on with it.
 
-#[cfg(any())]
 mod export;
 #[cfg(any())]
 mod notify;
@@ -65,9 +64,7 @@ impl Closer {
             }
         }
         self.closing.notifications = Some(Vec::new()); // TEMP
-        self.closing.export = Export::None;
-        if false {
-            // TEMP
+        if self.has_time() && matches!(self.closing.export, Export::Pending(_)) && !self.export().await? {
             try_again_at = Some(self.now() + TRY_AGAIN_AFTER);
         }
         if !self.has_time() && !self.closing.is_done() {

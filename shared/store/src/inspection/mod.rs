@@ -1,5 +1,7 @@
 //! What a write says, for simulations that check each one of them.
 
+mod work;
+
 use serde::de::DeserializeOwned;
 use sundial_model::{JobRunId, JobUuid};
 
@@ -8,6 +10,8 @@ use crate::keys::{self, Key};
 use crate::run_partition::StoredJobRun;
 use crate::stored_job::StoredJob;
 use crate::table::{Expect, Write};
+
+pub use work::{WorkChange, work_change};
 
 /// A change of an item that matters to schedules.
 #[derive(Clone, Debug)]

@@ -1,0 +1,251 @@
+//! The invariants of carrying out a job run, checked after each transaction: nothing is lost,
+//! nothing is done twice, and the counters are right.
+
+use std::collections::BTreeMap;
+
+use sundial_model::Timestamp;
+use sundial_store::inspection::WorkChange;
+use sundial_store::keys::Key;
+use sundial_store::{
+    Closing, DueDeliveries, LANE_SLOTS_MAX, Lane, Outcome, PayloadRange, PutBack, Queue, StoredJobRun,
+};
+
+use super::{Caller, Role};
+
+/// What is known of how a job run is carried out.
+#[derive(Default)]
+pub(crate) struct WorkBook {
+    run: Option<StoredJobRun>,
+    queue: Option<Queue>,
+    lanes: BTreeMap<u32, Lane>,
+    put_backs: BTreeMap<String, PutBack>,
+    /// How payloads ended last, and in which generation.
+    ended: BTreeMap<u32, (u32, bool)>,
+    /// The failed attempts on record, by generation and payload.
+    attempts: BTreeMap<(u32, u32), u32>,
+    due: BTreeMap<Key, DueDeliveries>,
+    closings: BTreeMap<u32, Closing>,
+}
+
+/// What a transaction says of one run.
+#[derive(Default)]
+struct Batch {
+    outcomes: Vec<(u32, Outcome)>,
+    lanes: Vec<Lane>,
+    writes_queue: bool,
+}
+
+impl WorkBook {
+    /// Checks what a transaction of `caller` has written.
+    pub(crate) fn apply(&mut self, caller: Caller, changes: Vec<WorkChange>) -> Result<(), String> {
+        let before = (self.run.clone(), self.queue, self.lanes.clone());
+        let mut batch = Batch::default();
+        for change in changes {
+            self.take_in(change, &mut batch)?;
+        }
+        let (run_before, queue_before, lanes_before) = before;
+        if !batch.outcomes.is_empty() {
+            let is_terminal = run_before.as_ref().is_none_or(|run| run.status.is_terminal());
+            if is_terminal {
+                return Err("outcomes were recorded of a run that had ended".to_owned());
+            }
+            self.check_fence(caller, &batch, &lanes_before)?;
+        }
+        self.check_outcomes(&batch, queue_before)?;
+        self.check_counters()?;
+        self.check_slots(queue_before)?;
+        self.check_places()
+    }
+
+    fn take_in(&mut self, change: WorkChange, batch: &mut Batch) -> Result<(), String> {
+        match change {
+            WorkChange::Run(run) => self.run = Some(*run),
+            WorkChange::Queue(queue) => {
+                self.queue = Some(queue);
+                batch.writes_queue = true;
+            }
+            WorkChange::Lane(lane) => {
+                batch.lanes.push((*lane).clone());
+                self.lanes.insert(lane.number, *lane);
+            }
+            WorkChange::Outcomes(generation, outcomes) => {
+                batch.outcomes.extend(outcomes.into_iter().map(|outcome| (generation, outcome)));
+            }
+            WorkChange::Attempts(generation, attempts) => {
+                for record in attempts {
+                    let recorded = self.attempts.entry((generation, record.index)).or_default();
+                    if record.failed.attempt != *recorded + 1 {
+                        let attempt = record.failed.attempt;
+                        return Err(format!("payload {}: attempt {attempt} follows {recorded}", record.index));
+                    }
+                    *recorded += 1;
+                }
+            }
+            WorkChange::PutBack(key, put_back) => {
+                self.put_backs.insert(key, put_back);
+            }
+            WorkChange::Taken(key) => {
+                self.put_backs.remove(&key).ok_or("payloads were taken that nobody had given back")?;
+            }
+            WorkChange::Due(key, due) => {
+                self.due.insert(key, due);
+            }
+            WorkChange::Tried(key) => {
+                self.due.remove(&key);
+            }
+            WorkChange::Closing(closing) => {
+                self.closings.insert(closing.generation, *closing);
+            }
+        }
+        Ok(())
+    }
+
+    /// Only who has the lane's lease records.
+    fn check_fence(&self, caller: Caller, batch: &Batch, before: &BTreeMap<u32, Lane>) -> Result<(), String> {
+        if caller.role != Role::Executor {
+            return Err(format!("{:?} has recorded outcomes", caller.role));
+        }
+        let has_lease = |lane: &Lane| {
+            lane.owner.is_some() && before.get(&lane.number).is_some_and(|before| before.owner == lane.owner)
+        };
+        if batch.lanes.iter().any(has_lease) { Ok(()) } else { Err("outcomes were recorded without a lease".to_owned()) }
+    }
+
+    /// Each payload ends once in a generation, and extends the run once.
+    fn check_outcomes(&mut self, batch: &Batch, queue_before: Option<Queue>) -> Result<(), String> {
+        let (Some(run), Some(queue)) = (&self.run, self.queue) else { return Ok(()) };
+        let mut total = queue_before.map_or(queue.total, |before| before.total);
+        for (generation, outcome) in &batch.outcomes {
+            let index = outcome.index;
+            if *generation != run.generation {
+                return Err(format!("payload {index} ended in generation {generation} of {}", run.generation));
+            }
+            let is_open = match self.ended.get(&index) {
+                None => *generation == 1,
+                Some((ended_in, succeeded)) => ended_in < generation && !succeeded,
+            };
+            if !is_open || index >= queue.total {
+                return Err(format!("payload {index} ended, but was not open in generation {generation}"));
+            }
+            let recorded = self.attempts.get(&(*generation, index)).copied().unwrap_or(0);
+            if outcome.attempts != recorded + 1 {
+                return Err(format!("payload {index} ended with attempt {} after {recorded}", outcome.attempts));
+            }
+            if let Some(extension) = outcome.extension {
+                if extension.start != total {
+                    return Err(format!("payload {index} extends the run from {} on, not {total}", extension.start));
+                }
+                total = extension.end;
+            }
+            self.ended.insert(index, (*generation, outcome.has_succeeded()));
+        }
+        if total != queue.total {
+            return Err(format!("the run has {} payloads, but its records say {total}", queue.total));
+        }
+        Ok(())
+    }
+
+    fn check_counters(&self) -> Result<(), String> {
+        let Some(run) = &self.run else { return Ok(()) };
+        let sum = |count: fn(&Lane) -> u32| self.lanes.values().map(count).sum::<u32>() as usize;
+        let succeeded = self.ended.values().filter(|(_, succeeded)| *succeeded).count();
+        let failed = self.ended.values().filter(|(generation, ok)| *generation == run.generation && !ok).count();
+        let counted = (sum(|lane| lane.succeeded), sum(|lane| lane.failed));
+        if counted != (succeeded, failed) {
+            return Err(format!("the counters say {counted:?}, the records {:?}", (succeeded, failed)));
+        }
+        let due: usize = self.due.values().map(|due| due.indices.len()).sum();
+        let pending = sum(|lane| lane.deliveries_pending);
+        if due != pending {
+            return Err(format!("{due} deliveries are due, but {pending} are counted"));
+        }
+        Ok(())
+    }
+
+    /// The lanes hold no more slots than the limit allows, but for what they held before it was lowered.
+    fn check_slots(&self, before: Option<Queue>) -> Result<(), String> {
+        let Some(queue) = self.queue else { return Ok(()) };
+        let held: u32 = self.lanes.values().map(|lane| lane.slots).sum();
+        if held != queue.slots_held || self.lanes.values().any(|lane| lane.slots > LANE_SLOTS_MAX) {
+            return Err(format!("the lanes hold {held} slots, the queue says {}", queue.slots_held));
+        }
+        let before = before.map_or(0, |before| before.slots_held);
+        if held > queue.limit && held > before {
+            return Err(format!("the lanes hold {held} slots of {}", queue.limit));
+        }
+        Ok(())
+    }
+
+    /// Every payload that is to be carried out is in one place: one lane, the queue, or what was
+    /// given back.
+    fn check_places(&self) -> Result<(), String> {
+        let (Some(run), Some(queue)) = (&self.run, self.queue) else { return Ok(()) };
+        if run.status.is_terminal() {
+            return Ok(());
+        }
+        let is_open = |index: u32| match self.ended.get(&index) {
+            None => run.generation == 1,
+            Some((ended_in, succeeded)) => *ended_in < run.generation && !succeeded,
+        };
+        let mut places: BTreeMap<u32, u32> = BTreeMap::new();
+        for lane in self.lanes.values() {
+            let ranges: Vec<PayloadRange> =
+                lane.claims.iter().copied().chain(lane.suspects.iter().map(|suspects| suspects.range)).collect();
+            let mut unfinished = 0;
+            for index in ranges.iter().flat_map(|range| range.start..range.end).filter(|index| is_open(*index)) {
+                *places.entry(index).or_default() += 1;
+                unfinished += 1;
+            }
+            let is_known = lane.owner.is_some() || lane.unfinished == unfinished;
+            if !is_known {
+                return Err(format!("lane {} counts {} and has {unfinished}", lane.number, lane.unfinished));
+            }
+        }
+        let mut put_back = 0;
+        for ranges in self.put_backs.values().map(|put_back| &put_back.ranges) {
+            for index in ranges.iter().flat_map(|range| range.start..range.end) {
+                *places.entry(index).or_default() += 1;
+                put_back += 1;
+            }
+        }
+        if put_back != queue.put_back {
+            return Err(format!("{put_back} payloads are given back, the queue says {}", queue.put_back));
+        }
+        for index in (0..queue.total).filter(|index| is_open(*index)) {
+            let places = places.get(&index).copied().unwrap_or(0) + u32::from(index >= queue.next);
+            if places != 1 {
+                return Err(format!("payload {index} is in {places} places"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What has not come to rest, in words.
+    pub(crate) fn unrest(&self, now: Timestamp) -> Option<String> {
+        let run = self.run.as_ref()?;
+        if let Some(wake_at) = self.lanes.values().filter_map(Lane::wake_at).min()
+            && run.status.is_terminal()
+            && self.due.is_empty()
+        {
+            return Some(format!("job run {} has ended, but a lane wakes at {wake_at}", run.id));
+        }
+        let due = self.due.values().map(|due| due.due_at).min();
+        if let Some(due) = due.filter(|due| *due < now) {
+            return Some(format!("a delivery of job run {} is due since {due}", run.id));
+        }
+        if run.status.is_terminal() && self.closings.get(&run.generation).is_none_or(|closing| !closing.is_done()) {
+            return Some(format!("what follows the end of job run {} is not done", run.id));
+        }
+        None
+    }
+
+    /// Whether a failed attempt of this number is on record.
+    pub(crate) fn has_recorded(&self, generation: u32, index: u32, attempt: u32) -> bool {
+        self.attempts.get(&(generation, index)).is_some_and(|recorded| *recorded >= attempt)
+    }
+
+    /// The limit in force.
+    pub(crate) fn limit(&self) -> u32 {
+        self.queue.map_or(0, |queue| queue.limit)
+    }
+}
