@@ -113,7 +113,7 @@ impl Bench {
             let definition = definition(at)?;
             let mut job =
                 StoredJob::new(&self.project, JobUuid::new(), id.clone(), definition, JobState::default(), at);
-            job.parts = vec![PayloadPart { id: PayloadPartId::new(), count: 1 }];
+            job.parts = vec![PayloadPart { id: PayloadPartId::new(), count: 1, bytes: 0 }];
             job.next = Some(NextOccurrence { nominal: at, effective: at });
             let item = NewItem::new(keys::job(self.project.id, &id), &job).map_err(|error| error.to_string())?;
             items.push(item.waking(job.wake_at()));

@@ -3,7 +3,7 @@
 use sundial_model::event::WorkReady;
 use sundial_model::payload::Payload;
 use sundial_model::secret::SecretValues;
-use sundial_model::{JobId, PayloadPartId, ProjectId, SecretsId, Timestamp};
+use sundial_model::{JobId, ProjectId, SecretsId, Timestamp};
 
 use crate::error::StoreError;
 use crate::item::{NewItem, text};
@@ -140,9 +140,7 @@ impl Store {
         secrets: &SecretValues,
         now: Timestamp,
     ) -> Result<Staged, StoreError> {
-        let part = payloads
-            .as_ref()
-            .map(|list| PayloadPart { id: PayloadPartId::new(), count: u32::try_from(list.len()).unwrap_or(u32::MAX) });
+        let part = payloads.as_deref().map(PayloadPart::of);
         job.secrets = (!secrets.is_empty()).then(SecretsId::new);
         let staged =
             self.stage(part.iter().map(|part| part.id).collect(), job.secrets.into_iter().collect(), now).await?;
@@ -161,7 +159,7 @@ impl Store {
     /// # Errors
     /// When the table cannot be written.
     pub async fn put_run_payloads(&self, payloads: Vec<Payload>, now: Timestamp) -> Result<PayloadPart, StoreError> {
-        let part = PayloadPart { id: PayloadPartId::new(), count: u32::try_from(payloads.len()).unwrap_or(u32::MAX) };
+        let part = PayloadPart::of(&payloads);
         self.table.write(self.abandon(&[part], None, now)?).await?;
         self.table.put_unseen(chunks(part.id, payloads)?).await?;
         Ok(part)

@@ -5,6 +5,7 @@
 //! again on new ones. Key formats stand in [`keys`], each with an example.
 
 mod access;
+mod append;
 mod closing;
 mod commit;
 mod due_jobs;
@@ -38,6 +39,7 @@ pub mod table;
 mod wake;
 
 pub use access::{ApiKey, CreatedApiKey};
+pub use append::{Append, PARTS_MAX};
 pub use closing::{Closing, Export, ExportProgress, PendingNotification};
 pub use commit::Commit;
 pub use due_jobs::DueJob;

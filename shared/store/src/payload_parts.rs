@@ -1,5 +1,5 @@
 //! Payload lists: immutable parts, each stored in chunks. A list is a sequence of parts, so that
-//! appending to it copies nothing.
+//! appending to it copies no more than small ones.
 
 use serde::{Deserialize, Serialize};
 use sundial_model::PayloadPartId;
@@ -24,6 +24,25 @@ pub struct PayloadPart {
     pub id: PayloadPartId,
     /// How many payloads it has.
     pub count: u32,
+    /// How many bytes these are as JSON. Where that was not noted, the part passes for a large one,
+    /// which is never copied.
+    #[serde(default = "u32_max")]
+    pub bytes: u32,
+}
+
+fn u32_max() -> u32 {
+    u32::MAX
+}
+
+impl PayloadPart {
+    /// A new part for these payloads.
+    pub(crate) fn of(payloads: &[Payload]) -> Self {
+        Self {
+            id: PayloadPartId::new(),
+            count: u32::try_from(payloads.len()).unwrap_or(u32::MAX),
+            bytes: u32::try_from(payloads.iter().map(json_bytes).sum::<usize>()).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,7 +59,7 @@ pub(crate) fn chunks(part: PayloadPartId, payloads: Vec<Payload>) -> Result<Vec<
     let close =
         |first: u32, payloads: Vec<Payload>| NewItem::new(keys::chunk(part, first), &ChunkItem { payloads, first });
     for payload in payloads {
-        let length = serde_json::to_string(&payload).map_err(|error| StoreError::Corrupt(error.to_string()))?.len();
+        let length = json_bytes(&payload);
         if !chunk.is_empty() && bytes + length > CHUNK_BYTES {
             let full: Vec<Payload> = std::mem::take(&mut chunk);
             let next = first + u32::try_from(full.len()).unwrap_or(u32::MAX);
@@ -111,6 +130,15 @@ impl Store {
         bytes: usize,
     ) -> Result<Vec<IndexedPayload>, StoreError> {
         gather(first, count, bytes, |next, limit| Box::pin(self.payloads_from(parts, next, limit))).await
+    }
+
+    /// All payloads of some small parts, in order.
+    pub(crate) async fn all_payloads(&self, parts: &[PayloadPart]) -> Result<Vec<Payload>, StoreError> {
+        let all = self.payloads_within(parts, 0, count(parts) as usize, usize::MAX).await?;
+        if all.len() < count(parts) as usize {
+            return Err(StoreError::Corrupt(format!("a payload list has {} of {} payloads", all.len(), count(parts))));
+        }
+        Ok(all.into_iter().map(|indexed| indexed.payload).collect())
     }
 }
 
