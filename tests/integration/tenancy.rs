@@ -29,6 +29,8 @@ async fn a_key_opens_its_own_workspace_only() {
         ("DELETE", "/projects/shop/jobs/job"),
         ("POST", "/projects/shop/jobs/job/trigger"),
         ("POST", "/projects/shop/jobs/job/pause"),
+        ("GET", "/projects/shop/jobs/job/payload"),
+        ("POST", "/projects/shop/jobs/job/payload"),
         ("GET", "/projects/shop/jobs/job/runs"),
         ("GET", "/projects/shop/runs"),
     ] {

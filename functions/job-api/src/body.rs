@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, Request};
 use deserr::Deserr;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sundial_model::InvalidFields;
 use sundial_model::problem::{Problem, ProblemCode};
@@ -27,9 +27,9 @@ pub(crate) struct OptionalJson(pub(crate) Option<Value>);
 impl<S: Sync> FromRequest<S> for Json {
     type Rejection = ApiProblem;
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiProblem> {
-        let content_type = request.headers().get(CONTENT_TYPE).cloned();
+        let media_type = media_type(&request);
         let bytes = read(request).await?;
-        check_content_type(content_type.as_ref())?;
+        check_media_type(&media_type)?;
         parse(&bytes).map(Self)
     }
 }
@@ -37,12 +37,12 @@ impl<S: Sync> FromRequest<S> for Json {
 impl<S: Sync> FromRequest<S> for OptionalJson {
     type Rejection = ApiProblem;
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiProblem> {
-        let content_type = request.headers().get(CONTENT_TYPE).cloned();
+        let media_type = media_type(&request);
         let bytes = read(request).await?;
         if bytes.is_empty() {
             return Ok(Self(None));
         }
-        check_content_type(content_type.as_ref())?;
+        check_media_type(&media_type)?;
         parse(&bytes).map(|value| Self(Some(value)))
     }
 }
@@ -54,7 +54,8 @@ impl OptionalJson {
     }
 }
 
-async fn read(request: Request) -> Result<Bytes, ApiProblem> {
+/// The bytes of a body, if it is not too large.
+pub(crate) async fn read(request: Request) -> Result<Bytes, ApiProblem> {
     match Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
@@ -65,16 +66,26 @@ async fn read(request: Request) -> Result<Bytes, ApiProblem> {
     }
 }
 
-fn check_content_type(content_type: Option<&http::HeaderValue>) -> Result<(), ApiProblem> {
-    let text = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-    let media_type = text.split(';').next().unwrap_or_default().trim();
-    if media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json")) {
+/// What a request says that its body is, without parameters and in small letters.
+pub(crate) fn media_type(request: &Request) -> String {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Whether a body of this type is JSON.
+pub(crate) fn is_json(media_type: &str) -> bool {
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
+fn check_media_type(media_type: &str) -> Result<(), ApiProblem> {
+    if is_json(media_type) {
         return Ok(());
     }
     Err(Problem::new(ProblemCode::UnsupportedMediaType, "send the body with content-type: application/json").into())
 }
 
-fn parse(bytes: &[u8]) -> Result<Value, ApiProblem> {
+/// Reads JSON.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ApiProblem> {
     serde_json::from_slice(bytes).map_err(|error| InvalidFields::one("", format!("is not JSON: {error}")).into())
 }
 

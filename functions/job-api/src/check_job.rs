@@ -8,7 +8,7 @@ use sundial_model::schedule::Schedule;
 use sundial_model::secret::SecretValues;
 use sundial_model::sink::Sink;
 use sundial_model::{InvalidFields, JobId};
-use sundial_store::PAYLOAD_BYTES_MAX;
+use sundial_store::{PAYLOAD_BYTES_MAX, json_bytes};
 
 /// Reads a job that is to be created.
 pub(crate) fn check_new_job(document: Value) -> Result<JobInput, InvalidFields> {
@@ -83,12 +83,16 @@ pub(crate) fn check_definition_size(definition: &JobDefinition, secrets: &Secret
     errors.into_result()
 }
 
-/// Adds the payloads that are too large to be kept.
+/// Adds the payloads of the field `payload` that are too large to be kept.
 pub(crate) fn check_payload_sizes(payloads: &[Payload], errors: &mut InvalidFields) {
     for (index, payload) in payloads.iter().enumerate() {
-        let bytes = serde_json::to_vec(payload).map_or(0, |json| json.len());
-        if bytes > PAYLOAD_BYTES_MAX {
-            errors.push(format!("/payload/{index}"), format!("must be at most {PAYLOAD_BYTES_MAX} bytes of JSON"));
-        }
+        check_payload_size(payload, &format!("/payload/{index}"), errors);
+    }
+}
+
+/// Adds a payload that is too large to be kept.
+pub(crate) fn check_payload_size(payload: &Payload, pointer: &str, errors: &mut InvalidFields) {
+    if json_bytes(payload) > PAYLOAD_BYTES_MAX {
+        errors.push(pointer, format!("must be at most {PAYLOAD_BYTES_MAX} bytes of JSON"));
     }
 }

@@ -8,7 +8,7 @@ use sundial_runtime::Clients;
 
 use crate::authentication::authenticate;
 use crate::problem_response::{ApiProblem, render_problems};
-use crate::routes::{backfill, job_actions, job_runs, jobs, payloads, projects, schedules};
+use crate::routes::{backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, schedules};
 
 /// The API.
 pub fn router(clients: Clients) -> Router {
@@ -25,7 +25,7 @@ pub fn router(clients: Clients) -> Router {
         .route(&format!("{job}/resume"), post(job_actions::resume))
         .route(&format!("{job}/trigger"), post(job_actions::trigger))
         .route(&format!("{job}/backfill"), post(backfill::backfill))
-        .route(&format!("{job}/payload"), get(jobs::list_payload))
+        .route(&format!("{job}/payload"), get(job_payloads::list).post(job_payloads::append))
         .route(&format!("{job}/schedule"), get(schedules::of_job))
         .route("/schedules/preview", post(schedules::preview))
         .route(&format!("{job}/runs"), get(job_runs::list_of_job))

@@ -6,7 +6,6 @@ use futures::future::try_join_all;
 use http::StatusCode;
 use sundial_model::event::WorkReady;
 use sundial_model::job::{Job, JobInput};
-use sundial_model::payload::IndexedPayload;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::secret::{HasSecrets, SecretValues};
 use sundial_model::{InvalidFields, JobUuid};
@@ -148,17 +147,4 @@ pub(crate) async fn delete(
     let work = clients.store.delete_job(&job, clients.clock.now()).await?;
     clients.bus.hand_over(work).await;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The payloads of a job, page by page.
-pub(crate) async fn list_payload(
-    State(clients): State<Clients>,
-    FoundJob { job, .. }: FoundJob,
-    query: ListQuery,
-) -> Result<JsonAnswer<Page<IndexedPayload>>, ApiProblem> {
-    let first = query.first_index()?;
-    let payloads = clients.store.payloads_within(&job.parts, first, query.limit, PAGE_BYTES_MAX).await?;
-    let last = payloads.last().map(|payload| payload.index);
-    let more = last.filter(|last| last + 1 < job.payload_count()).map(|last| query.cursor(&last.to_string()));
-    Ok(JsonAnswer(Page::filled(payloads, |payload| query.cursor(&payload.index.to_string()), more)))
 }

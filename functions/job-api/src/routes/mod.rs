@@ -2,6 +2,7 @@
 
 pub(crate) mod backfill;
 pub(crate) mod job_actions;
+pub(crate) mod job_payloads;
 pub(crate) mod job_runs;
 pub(crate) mod jobs;
 pub(crate) mod payloads;
