@@ -142,4 +142,16 @@ async fn a_trigger_may_bring_its_own_payloads() {
     let path = format!("/projects/shop/jobs/job/runs/{}", run["id"].as_str().unwrap());
     assert_eq!(summary(&cloud.api.wait_for_status(&path, "COMPLETED").await), [1, 0, 0, 1, 0, 0]);
     assert_eq!(target.calls().iter().map(|call| call.api.as_str()).collect::<Vec<_>>(), ["other"]);
+    // They are this run's alone.
+    assert_eq!(cloud.api.get("/projects/shop/jobs/job").await["payload"], payloads("a", 3));
+    let run = cloud.api.trigger("job").await;
+    assert_eq!(summary(&cloud.api.wait_for_status(&run, "COMPLETED").await), [3, 0, 0, 3, 0, 0]);
+    // As many as a body holds.
+    let text = "x".repeat(245_000);
+    let body = json!({ "payload": vec![json!({ "apiName": "large", "parameters": [text] }); 16] });
+    let run = cloud.api.ok("POST", "/projects/shop/jobs/job/trigger", Some(body)).await;
+    let path = format!("/projects/shop/jobs/job/runs/{}", run["id"].as_str().unwrap());
+    assert_eq!(summary(&cloud.api.wait_for_status(&path, "COMPLETED").await), [16, 0, 0, 16, 0, 0]);
+    let one = cloud.api.get(&format!("{path}/payloads/15")).await;
+    assert_eq!(one["parameters"], json!([text]));
 }
