@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sundial_engine::attempt::CallResult;
+use sundial_outbound::OutboundAnswer;
 use sundial_outbound::client::{OutboundRequest, Transport};
 
 use crate::world::World;
@@ -20,7 +21,7 @@ impl fmt::Debug for Outside {
 }
 
 impl Transport for Outside {
-    fn send(&self, _: OutboundRequest) -> BoxFuture<'_, CallResult> {
+    fn send(&self, _: OutboundRequest) -> BoxFuture<'_, OutboundAnswer> {
         let (takes, status) = self.0.draw(|chance, is_troubled| {
             let longest = match chance.below(4) {
                 _ if !is_troubled => 50,
@@ -33,7 +34,7 @@ impl Transport for Outside {
         });
         Box::pin(async move {
             tokio::time::sleep(takes).await;
-            CallResult::Answer { status, is_json: true, retry_after: None, body: br#"{"result":1}"#.to_vec() }
+            CallResult::Answer { status, is_json: true, retry_after: None, body: br#"{"result":1}"#.to_vec() }.into()
         })
     }
 }

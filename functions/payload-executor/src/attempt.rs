@@ -151,7 +151,7 @@ async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timesta
         timeout,
     };
     let Target::Http { format, .. } = &context.target;
-    judge(context.clients.outbound.call_target(call, now).await, *format)
+    judge(context.clients.outbound.call_target(call, now).await.result, *format)
 }
 
 enum StoredResult {

@@ -7,22 +7,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use sundial_engine::attempt::CallResult;
+use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
+use crate::answer::{OutboundAnswer, read_answer};
+use crate::answer_memory::AnswerMemory;
 use crate::guard::AddressGuard;
 
 /// A connection that is not there after this long will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection is kept this long.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// No target or sink is waited for longer before it is called again.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The client; cheap to clone.
 #[derive(Clone, Debug)]
@@ -31,13 +30,14 @@ pub struct OutboundClient(Arc<dyn Transport>);
 /// What carries requests: HTTP, or a simulation of the world outside.
 pub trait Transport: Debug + Send + Sync {
     /// Sends a request and reads the answer.
-    fn send(&self, request: OutboundRequest) -> BoxFuture<'_, CallResult>;
+    fn send(&self, request: OutboundRequest) -> BoxFuture<'_, OutboundAnswer>;
 }
 
 #[derive(Debug)]
 struct GuardedHttp {
     client: reqwest::Client,
     guard: AddressGuard,
+    memory: AnswerMemory,
 }
 
 /// A request to a place that a user named.
@@ -51,7 +51,8 @@ pub struct OutboundRequest {
     pub headers: HeaderMap,
     /// The very bytes that are sent, and were signed.
     pub body: Vec<u8>,
-    /// From the first to the last byte.
+    /// From the first to the last byte, but for the time that the answer waits for [`AnswerMemory`]:
+    /// that is bounded by when others are done, and by the caller, who may drop the call.
     pub timeout: Duration,
     /// An answer's body may have this many bytes.
     pub answer_bytes_max: usize,
@@ -80,11 +81,12 @@ impl Resolve for GuardedResolver {
 }
 
 impl OutboundClient {
-    /// A client that calls what `guard` allows.
+    /// A client that calls what `guard` allows, and whose answers take at most `memory`, which is for
+    /// all clients of a process; by default 64 MiB.
     ///
     /// # Errors
     /// When the TLS configuration of this machine cannot be read.
-    pub fn new(guard: AddressGuard) -> Result<Self, reqwest::Error> {
+    pub fn new(guard: AddressGuard, memory: AnswerMemory) -> Result<Self, reqwest::Error> {
         install_tls_provider();
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -95,7 +97,7 @@ impl OutboundClient {
             .user_agent(concat!("sundial/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(GuardedResolver(guard.clone())))
             .build()?;
-        Ok(Self::over(Arc::new(GuardedHttp { client, guard })))
+        Ok(Self::over(Arc::new(GuardedHttp { client, guard, memory })))
     }
 
     /// A client over something that carries its requests.
@@ -104,35 +106,35 @@ impl OutboundClient {
     }
 
     /// Sends a request and reads the answer.
-    pub async fn send(&self, request: OutboundRequest) -> CallResult {
+    pub async fn send(&self, request: OutboundRequest) -> OutboundAnswer {
         self.0.send(request).await
     }
 }
 
 impl Transport for GuardedHttp {
-    fn send(&self, request: OutboundRequest) -> BoxFuture<'_, CallResult> {
+    fn send(&self, request: OutboundRequest) -> BoxFuture<'_, OutboundAnswer> {
         Box::pin(self.send_guarded(request))
     }
 }
 
 impl GuardedHttp {
-    async fn send_guarded(&self, request: OutboundRequest) -> CallResult {
+    async fn send_guarded(&self, request: OutboundRequest) -> OutboundAnswer {
         let url = match Url::parse(&request.url) {
             Ok(url) => url,
-            Err(error) => return CallResult::ConnectionError(format!("{:?} is no URL: {error}", request.url)),
+            Err(error) => return CallResult::ConnectionError(format!("{:?} is no URL: {error}", request.url)).into(),
         };
         if let Some(address) = literal_address(&url)
             && !self.guard.allows(address)
         {
-            return CallResult::BlockedAddress(Blocked(address.to_string()).to_string());
+            return CallResult::BlockedAddress(Blocked(address.to_string()).to_string()).into();
         }
-        let answer_bytes_max = request.answer_bytes_max;
-        let sent = self.client.request(request.method, url).headers(request.headers).timeout(request.timeout);
-        let answer = match sent.body(request.body).send().await {
-            Ok(answer) => answer,
-            Err(error) => return failure(&error),
-        };
-        read_answer(answer, answer_bytes_max).await
+        let deadline = Instant::now() + request.timeout;
+        let sent = self.client.request(request.method, url).headers(request.headers).body(request.body).send();
+        match timeout_at(deadline, sent).await {
+            Ok(Ok(answer)) => read_answer(answer, request.answer_bytes_max, &self.memory, deadline).await,
+            Ok(Err(error)) => failure(&error).into(),
+            Err(_) => CallResult::Timeout.into(),
+        }
     }
 }
 
@@ -151,38 +153,7 @@ fn literal_address(url: &Url) -> Option<IpAddr> {
     }
 }
 
-async fn read_answer(mut answer: reqwest::Response, bytes_max: usize) -> CallResult {
-    let status = answer.status().as_u16();
-    let is_json = is_json(answer.headers().get(CONTENT_TYPE));
-    let retry_after = retry_after(answer.headers().get(RETRY_AFTER), Utc::now());
-    let mut body = Vec::new();
-    loop {
-        match answer.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > bytes_max => return CallResult::TooLarge { status },
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return CallResult::Answer { status, is_json, retry_after, body },
-            Err(error) => return failure(&error),
-        }
-    }
-}
-
-fn is_json(content_type: Option<&HeaderValue>) -> bool {
-    let text = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json" || media_type.ends_with("+json")
-}
-
-/// RFC 9110, 10.2.3: seconds, or a date.
-fn retry_after(value: Option<&HeaderValue>, now: DateTime<Utc>) -> Option<Duration> {
-    let text = value?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => (DateTime::parse_from_rfc2822(text).ok()?.to_utc() - now).to_std().ok()?,
-    };
-    Some(wait.min(RETRY_AFTER_MAX))
-}
-
-fn failure(error: &reqwest::Error) -> CallResult {
+pub(crate) fn failure(error: &reqwest::Error) -> CallResult {
     if error.is_timeout() && !error.is_connect() {
         return CallResult::Timeout;
     }
@@ -213,20 +184,9 @@ pub(crate) fn add_headers(headers: &mut HeaderMap, user: &sundial_model::target:
 mod tests {
     use super::*;
 
-    #[test]
-    fn retry_after_is_read_in_both_forms() {
-        let now = DateTime::from_timestamp(1_700_000_000, 0).expect("a time");
-        let read = |text: &'static str| retry_after(Some(&HeaderValue::from_static(text)), now);
-        assert_eq!(read("120"), Some(Duration::from_secs(120)));
-        assert_eq!(read("Tue, 14 Nov 2023 22:13:30 GMT"), Some(Duration::from_secs(10)));
-        assert_eq!(read("Tue, 14 Nov 2000 22:13:30 GMT"), None);
-        assert_eq!(read("99999999999"), Some(RETRY_AFTER_MAX));
-        assert_eq!(read("soon"), None);
-    }
-
     #[tokio::test]
     async fn addresses_in_urls_are_checked_in_every_notation() {
-        let client = OutboundClient::new(AddressGuard::default()).expect("a client");
+        let client = OutboundClient::new(AddressGuard::default(), AnswerMemory::default()).expect("a client");
         for host in ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"] {
             let request = OutboundRequest {
                 method: http::Method::POST,
@@ -236,7 +196,7 @@ mod tests {
                 timeout: Duration::from_secs(5),
                 answer_bytes_max: 10,
             };
-            let result = client.send(request).await;
+            let result = client.send(request).await.result;
             assert!(matches!(result, CallResult::BlockedAddress(_)), "{host}: {result:?}");
         }
     }

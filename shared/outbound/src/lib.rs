@@ -1,6 +1,8 @@
 //! What leaves the system: calls to targets, deliveries to sinks, results and exports to S3. Every request
 //! to a place that a user named goes through one guarded client.
 
+pub mod answer;
+pub mod answer_memory;
 pub mod client;
 pub mod export_line;
 pub mod guard;
@@ -9,6 +11,8 @@ pub mod signature;
 pub mod sink;
 pub mod target;
 
+pub use answer::OutboundAnswer;
+pub use answer_memory::{AnswerMemory, HeldMemory};
 pub use client::OutboundClient;
 pub use guard::AddressGuard;
 pub use results::ResultsBucket;

@@ -178,7 +178,7 @@ impl OutboundClient {
             Ok(request) => request,
             Err(message) => return outcome(CallResult::ConnectionError(message), begun.elapsed()),
         };
-        outcome(self.send(request).await, begun.elapsed())
+        outcome(self.send(request).await.result, begun.elapsed())
     }
 
     async fn delivery_request(

@@ -11,6 +11,7 @@ use sundial_model::target::{Target, TargetFormat};
 use sundial_model::{JobId, JobRunId, ProjectId, RunId, Timestamp, WorkspaceId};
 use uuid::Uuid;
 
+use crate::answer::OutboundAnswer;
 use crate::client::{OutboundClient, OutboundRequest, add_headers};
 use crate::signature::sign;
 
@@ -59,13 +60,13 @@ pub struct TargetCall<'a> {
     pub parameters: Option<&'a Parameters>,
     /// And what around it.
     pub context: &'a CallContext,
-    /// How long it may take.
+    /// How long it may take, but for the time that its answer waits for memory of ours.
     pub timeout: Duration,
 }
 
 impl OutboundClient {
-    /// Calls a target.
-    pub async fn call_target(&self, call: TargetCall<'_>, now: Timestamp) -> CallResult {
+    /// Calls a target. The answer's memory is to be held until what came of it is recorded or stored.
+    pub async fn call_target(&self, call: TargetCall<'_>, now: Timestamp) -> OutboundAnswer {
         let Target::Http { base_url, headers: user_headers, format } = call.target;
         let body = match format {
             TargetFormat::Envelope => {
@@ -77,7 +78,9 @@ impl OutboundClient {
                 None => Ok(b"{}".to_vec()),
             },
         };
-        let Ok(body) = body else { return CallResult::ConnectionError("the request cannot be written".to_owned()) };
+        let Ok(body) = body else {
+            return CallResult::ConnectionError("the request cannot be written".to_owned()).into();
+        };
         let mut headers = HeaderMap::new();
         add_headers(&mut headers, user_headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use sundial_outbound::{AddressGuard, OutboundClient, ResultsBucket};
+use sundial_outbound::{AddressGuard, AnswerMemory, OutboundClient, ResultsBucket};
 use sundial_store::{Store, Table};
 
 use crate::bus::EventBus;
@@ -91,12 +91,13 @@ impl Clients {
         eventbridge: aws_sdk_eventbridge::Client,
     ) -> Result<Self, ClientsError> {
         let guard = AddressGuard::allowing(settings.allowed_cidrs.clone());
+        let outbound = OutboundClient::new(guard, AnswerMemory::default());
         Ok(Self {
             clock: Clock::default(),
             store: Store::new(Table::new(dynamodb, &settings.table), settings.retention),
             bus: EventBus::new(eventbridge, &settings.bus),
             results: ResultsBucket::new(s3, &settings.results_bucket),
-            outbound: OutboundClient::new(guard).map_err(|error| ClientsError(error.to_string()))?,
+            outbound: outbound.map_err(|error| ClientsError(error.to_string()))?,
             settings,
         })
     }
