@@ -49,8 +49,9 @@ impl SimulatedBus {
             tokio::time::sleep(late).await;
             match event {
                 Event::WorkReady(work) => world.invoke_executor(work).await,
-                Event::Lifecycle(_) => {}
                 Event::ScheduleChanged => world.invoke_evaluator(Event::SCHEDULE_CHANGED).await,
+                // No rule of ours takes it.
+                Event::JobRun(..) | Event::DeliveryExhausted(_) => {}
             }
         });
     }

@@ -44,6 +44,12 @@ pub struct Statistics {
     pub superseded: u64,
     /// Runs that had waited and were started.
     pub released: u64,
+    /// Payloads that ended.
+    pub ended: u64,
+    /// Payloads that runs were extended by.
+    pub extended: u64,
+    /// Payloads that workers died of.
+    pub lost: u64,
     /// Invocations that died.
     pub crashes: u64,
     /// What happened in all, as a number: the same for the same history.
@@ -58,6 +64,9 @@ impl std::ops::AddAssign for Statistics {
         self.skipped += other.skipped;
         self.superseded += other.superseded;
         self.released += other.released;
+        self.ended += other.ended;
+        self.extended += other.extended;
+        self.lost += other.lost;
         self.crashes += other.crashes;
         self.digest ^= other.digest;
     }

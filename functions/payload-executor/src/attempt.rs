@@ -10,6 +10,7 @@ use sundial_model::run::{FailedAttempt, RunError};
 use sundial_model::target::Target;
 use sundial_model::{RunId, Timestamp};
 use sundial_outbound::ResultsBucket;
+use sundial_outbound::answer_memory::HeldMemory;
 use sundial_outbound::target::{CallContext, TargetCall};
 use sundial_store::{Outcome, OutcomeLocation, PAYLOAD_BYTES_MAX, json_bytes};
 
@@ -27,6 +28,8 @@ pub(crate) struct Attempted {
     pub(crate) end: AttemptEnd,
     /// The target asked to be left alone until then.
     pub(crate) hold_until: Option<Timestamp>,
+    /// The memory of what the target answered, for as long as that is not on record.
+    pub(crate) memory: HeldMemory,
 }
 
 /// How an attempt ended.
@@ -40,7 +43,7 @@ pub(crate) enum AttemptEnd {
 /// Makes one attempt, which may take until `timeout` is over.
 pub(crate) async fn make(context: Arc<RunContext>, mut task: Task, timeout: Duration) -> Attempted {
     let start_time = context.clients.clock.now();
-    let verdict = call(&context, &task, timeout, start_time).await;
+    let (verdict, mut memory) = call(&context, &task, timeout, start_time).await;
     let stored = match verdict {
         Verdict::Success { result, extended } => match check_extension(extended) {
             Ok(extension) => store_result(&context, &task, result).await.map(|result| (result, extension)),
@@ -67,7 +70,8 @@ pub(crate) async fn make(context: Arc<RunContext>, mut task: Task, timeout: Dura
                 StoredResult::Inline(result) => Outcome { result: Some(result), ..outcome },
                 StoredResult::InBucket(location) => Outcome { location: Some(location), ..outcome },
             };
-            return Attempted { task, end: AttemptEnd::Final(outcome, extension), hold_until: None };
+            memory.shrink_to(outcome.bytes() + extension.iter().map(json_bytes).sum::<usize>());
+            return Attempted { task, end: AttemptEnd::Final(outcome, extension), hold_until: None, memory };
         }
         Err(failure) => failure,
     };
@@ -83,7 +87,7 @@ pub(crate) async fn make(context: Arc<RunContext>, mut task: Task, timeout: Dura
             AttemptEnd::Final(Outcome { error: Some(error), attempts_ran_out, ..outcome }, Vec::new())
         }
     };
-    Attempted { task, end, hold_until }
+    Attempted { task, end, hold_until, memory: HeldMemory::default() }
 }
 
 struct Failure {
@@ -129,7 +133,7 @@ pub(crate) fn worker_lost(task: &Task, now: Timestamp) -> Outcome {
     }
 }
 
-async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timestamp) -> Verdict {
+async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timestamp) -> (Verdict, HeldMemory) {
     let (run, index) = (&context.run, task.index());
     let call_context = CallContext {
         workspace_id: run.workspace_id,
@@ -151,7 +155,8 @@ async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timesta
         timeout,
     };
     let Target::Http { format, .. } = &context.target;
-    judge(context.clients.outbound.call_target(call, now).await.result, *format)
+    let answer = context.clients.outbound.call_target(call, now).await;
+    (judge(answer.result, *format), answer.memory)
 }
 
 enum StoredResult {

@@ -2,6 +2,7 @@
 
 use sundial_model::payload::Payload;
 use sundial_model::run::FailedAttempt;
+use sundial_outbound::answer_memory::HeldMemory;
 use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, extension_writes_max, json_bytes, keys};
 use tokio::time::Instant;
 
@@ -35,6 +36,8 @@ pub(crate) struct Ended {
     pub(crate) outcome: Outcome,
     /// What its result extends the run by.
     pub(crate) extension: Vec<Payload>,
+    /// Given back when it is on record.
+    pub(crate) memory: HeldMemory,
 }
 
 /// What happened since the last commit.

@@ -3,22 +3,21 @@
 use sundial_model::Timestamp;
 use sundial_model::event::Event;
 use sundial_model::job_run::JobRunStatus;
-use sundial_model::lifecycle::{LifecycleEvent, LifecycleKind};
+use sundial_model::lifecycle::Lifecycle;
 use sundial_store::{Announcement, RunPartition};
 
-/// The event for what a lane has to tell.
+/// The event for what a lane has to tell. The run may have gone on since; then it is told as it was.
 pub(crate) fn announced(what: Announcement, partition: &RunPartition, now: Timestamp) -> Event {
-    let mut detail = partition.lifecycle_detail(now);
-    let kind = match what {
+    let mut detail = Box::new(partition.lifecycle_detail(now));
+    match what {
         Announcement::Started => {
             detail.status = JobRunStatus::Running;
-            LifecycleKind::Started
+            Event::JobRun(Lifecycle::Started, detail)
         }
         Announcement::Paused => {
             detail.status = JobRunStatus::Paused;
-            LifecycleKind::Paused
+            Event::JobRun(Lifecycle::Paused, detail)
         }
-        Announcement::DeliveryExhausted => LifecycleKind::DeliveryExhausted,
-    };
-    Event::Lifecycle(Box::new(LifecycleEvent { kind, detail }))
+        Announcement::DeliveryExhausted => Event::DeliveryExhausted(detail),
+    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identifiers::JobRunId;
-use crate::lifecycle::LifecycleEvent;
+use crate::lifecycle::{JobRunDetail, Lifecycle};
 
 /// The source of every event of ours.
 pub const SOURCE: &str = "sundial";
@@ -15,8 +15,10 @@ pub enum Event {
     WorkReady(WorkReady),
     /// A job comes due before the next tick of the timer. It carries no data, as a tick does.
     ScheduleChanged,
-    /// Something happened to a job run; for users' own rules.
-    Lifecycle(Box<LifecycleEvent>),
+    /// Something happened to a job run. Nothing of ours acts on it; rules of users may.
+    JobRun(Lifecycle, Box<JobRunDetail>),
+    /// A delivery of this job run was given up.
+    DeliveryExhausted(Box<JobRunDetail>),
 }
 
 /// Which work is ready.
@@ -58,12 +60,16 @@ impl Event {
     /// The `detail-type` of [`Event::ScheduleChanged`].
     pub const SCHEDULE_CHANGED: &'static str = "Schedule Changed";
 
+    /// The `detail-type` of [`Event::DeliveryExhausted`].
+    pub const DELIVERY_EXHAUSTED: &'static str = "Delivery Exhausted";
+
     /// What the rules of the bus select by.
     pub fn detail_type(&self) -> &'static str {
         match self {
             Self::WorkReady(_) => Self::WORK_READY,
             Self::ScheduleChanged => Self::SCHEDULE_CHANGED,
-            Self::Lifecycle(event) => event.kind.detail_type(),
+            Self::JobRun(lifecycle, _) => lifecycle.detail_type(),
+            Self::DeliveryExhausted(_) => Self::DELIVERY_EXHAUSTED,
         }
     }
 
@@ -77,7 +83,7 @@ impl Event {
                 serde_json::json!({ "jobRunId": job_run_id, "closing": generation })
             }
             Self::ScheduleChanged => serde_json::json!({}),
-            Self::Lifecycle(event) => serde_json::json!(event.detail),
+            Self::JobRun(_, detail) | Self::DeliveryExhausted(detail) => serde_json::json!(detail),
         }
     }
 }
@@ -85,12 +91,44 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lifecycle::ended_run;
 
     #[test]
     fn what_is_sent_is_what_is_read() {
         for work in [WorkReady::lane(JobRunId::new(), 3), WorkReady::closing(JobRunId::new(), 2)] {
             let read: WorkReady = serde_json::from_value(Event::WorkReady(work).detail()).expect("work");
             assert_eq!(read, work);
+        }
+    }
+    #[test]
+    fn every_event_has_its_own_detail_type() {
+        let events: Vec<_> = [
+            Lifecycle::Started,
+            Lifecycle::Completed,
+            Lifecycle::Failed,
+            Lifecycle::Terminated,
+            Lifecycle::Canceled,
+            Lifecycle::Paused,
+        ]
+        .map(|lifecycle| Event::JobRun(lifecycle, Box::new(ended_run())))
+        .into_iter()
+        .chain([Event::DeliveryExhausted(Box::new(ended_run()))])
+        .collect();
+        let types: Vec<_> = events.iter().map(Event::detail_type).collect();
+        assert_eq!(
+            types,
+            [
+                "Job Run Started",
+                "Job Run Completed",
+                "Job Run Failed",
+                "Job Run Terminated",
+                "Job Run Canceled",
+                "Job Run Paused",
+                "Delivery Exhausted",
+            ]
+        );
+        for event in events {
+            assert_eq!(event.detail(), serde_json::to_value(ended_run()).expect("JSON"));
         }
     }
 }

@@ -1,11 +1,13 @@
-//! What leaves the system: calls to targets, deliveries to sinks, results and exports to S3. Every request
-//! to a place that a user named goes through one guarded client.
+//! What leaves the system: calls to targets, deliveries to sinks, notifications, results and exports
+//! to S3. Every request to a place that a user named goes through one guarded client.
 
 pub mod answer;
 pub mod answer_memory;
 pub mod client;
+pub mod delivery;
 pub mod export_line;
 pub mod guard;
+pub mod notification;
 pub mod results;
 pub mod signature;
 pub mod sink;
@@ -14,5 +16,6 @@ pub mod target;
 pub use answer::OutboundAnswer;
 pub use answer_memory::{AnswerMemory, HeldMemory};
 pub use client::OutboundClient;
+pub use delivery::DeliveryOutcome;
 pub use guard::AddressGuard;
 pub use results::ResultsBucket;

@@ -1,29 +1,21 @@
 //! Deliveries to sinks: the body, and the way there.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
 use aws_sdk_s3::presigning::PresigningConfig;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sundial_engine::attempt::CallResult;
-use sundial_engine::sink_delivery::DeliveryFailure;
 use sundial_model::payload::{ApiName, Parameters};
 use sundial_model::run::RunError;
 use sundial_model::sink::Sink;
 use sundial_model::{JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, WorkspaceId};
 
-use crate::client::{OutboundClient, OutboundRequest, add_headers};
-use crate::signature::sign;
+use crate::client::{OutboundClient, OutboundRequest};
+use crate::delivery::{DELIVERY_TIMEOUT, json_headers, request, signed_post};
 
-/// A sink that has not answered after this long has not taken the delivery.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// So much of a sink's answer is kept.
-const ANSWER_BYTES_KEPT: usize = 1024;
-/// An answer that goes on longer than this is a failure.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+pub use crate::delivery::DeliveryOutcome;
 
 /// A run's end, to be delivered.
 #[derive(Clone, Debug)]
@@ -136,34 +128,6 @@ impl Delivery<'_> {
     }
 }
 
-/// How a try to deliver ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryOutcome {
-    /// What went wrong; it was taken when absent.
-    pub failure: Option<DeliveryFailure>,
-    /// The HTTP status of the sink's answer.
-    pub status_code: Option<u16>,
-    /// How long it took.
-    pub duration: Duration,
-    /// What went wrong, in words.
-    pub error: Option<String>,
-    /// The beginning of the answer, when it went wrong.
-    pub response: Option<String>,
-}
-
-impl DeliveryOutcome {
-    /// Nothing was sent, for a reason of ours; it is tried again.
-    pub fn not_sent(error: &str) -> Self {
-        Self {
-            failure: Some(DeliveryFailure::default()),
-            status_code: None,
-            duration: Duration::ZERO,
-            error: Some(error.to_owned()),
-            response: None,
-        }
-    }
-}
-
 impl OutboundClient {
     /// Tries to deliver a run's end to a sink that has its secrets in place.
     pub async fn deliver(
@@ -174,43 +138,29 @@ impl OutboundClient {
         now: Timestamp,
     ) -> DeliveryOutcome {
         let begun = Instant::now();
-        let request = match self.delivery_request(sink, webhook_secret, delivery, now).await {
-            Ok(request) => request,
-            Err(message) => return outcome(CallResult::ConnectionError(message), begun.elapsed()),
-        };
-        outcome(self.send(request).await.result, begun.elapsed())
+        let request = delivery_request(sink, webhook_secret, delivery, now).await;
+        self.try_to_deliver(request, begun).await
     }
+}
 
-    async fn delivery_request(
-        &self,
-        sink: &Sink,
-        webhook_secret: &str,
-        delivery: &Delivery<'_>,
-        now: Timestamp,
-    ) -> Result<OutboundRequest, String> {
-        let body = delivery.body().map_err(|error| format!("the body cannot be written: {error}"))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let (method, url) = match sink {
-            Sink::Webhook { url, headers: user_headers, .. } => {
-                add_headers(&mut headers, user_headers);
-                let message_id = format!("{}_{}", delivery.run_id(), delivery.generation);
-                sign(&mut headers, webhook_secret, &message_id, now, &body);
-                (Method::POST, url.as_str().to_owned())
-            }
-            Sink::S3 { prefix, .. } => {
-                let key = delivery.object_key(prefix.as_ref().map_or("", |prefix| prefix.as_str()));
-                (Method::PUT, presign_put(sink, &key, &mut headers).await?)
-            }
-        };
-        Ok(OutboundRequest {
-            method,
-            url,
-            headers,
-            body,
-            timeout: DELIVERY_TIMEOUT,
-            answer_bytes_max: ANSWER_BYTES_MAX,
-        })
+async fn delivery_request(
+    sink: &Sink,
+    webhook_secret: &str,
+    delivery: &Delivery<'_>,
+    now: Timestamp,
+) -> Result<OutboundRequest, String> {
+    let body = delivery.body().map_err(|error| format!("the body cannot be written: {error}"))?;
+    match sink {
+        Sink::Webhook { url, headers, .. } => {
+            let message_id = format!("{}_{}", delivery.run_id(), delivery.generation);
+            Ok(signed_post(url, headers, webhook_secret, &message_id, body, now))
+        }
+        Sink::S3 { prefix, .. } => {
+            let key = delivery.object_key(prefix.as_ref().map_or("", |prefix| prefix.as_str()));
+            let mut headers = json_headers();
+            let url = presign_put(sink, &key, &mut headers).await?;
+            Ok(request(Method::PUT, url, headers, body))
+        }
     }
 }
 
@@ -240,31 +190,6 @@ async fn presign_put(sink: &Sink, key: &str, headers: &mut HeaderMap) -> Result<
         }
     }
     Ok(request.uri().to_owned())
-}
-
-fn outcome(result: CallResult, duration: Duration) -> DeliveryOutcome {
-    let delivered = DeliveryOutcome { failure: None, status_code: None, duration, error: None, response: None };
-    let (status_code, retry_after, error, body) = match result {
-        CallResult::Answer { status: status @ 200..=299, .. } | CallResult::TooLarge { status: status @ 200..=299 } => {
-            return DeliveryOutcome { status_code: Some(status), ..delivered };
-        }
-        CallResult::Answer { status, retry_after, body, .. } => {
-            (Some(status), retry_after, format!("the sink answered with status {status}"), body)
-        }
-        CallResult::TooLarge { status } => {
-            (Some(status), None, "the sink's answer does not end".to_owned(), Vec::new())
-        }
-        CallResult::Timeout => (None, None, "the sink did not answer in time".to_owned(), Vec::new()),
-        CallResult::ConnectionError(message) | CallResult::BlockedAddress(message) => (None, None, message, Vec::new()),
-    };
-    let kept = &body[..body.len().min(ANSWER_BYTES_KEPT)];
-    DeliveryOutcome {
-        failure: Some(DeliveryFailure { status_code, retry_after }),
-        status_code,
-        error: Some(error),
-        response: (!kept.is_empty()).then(|| String::from_utf8_lossy(kept).into_owned()),
-        ..delivered
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! transaction that ends the run, and it keeps a wake time until all of it is done.
 
 use serde::{Deserialize, Serialize};
-use sundial_model::lifecycle::LifecycleDetail;
+use sundial_model::lifecycle::JobRunDetail;
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::error::StoreError;
@@ -69,7 +69,7 @@ pub struct Closing {
     pub generation: u32,
     /// How it ended, as the world is told.
     #[serde(with = "as_json")]
-    pub detail: LifecycleDetail,
+    pub detail: JobRunDetail,
     /// Whether the end was told on the bus.
     pub is_announced: bool,
     /// The notifications that are not done; not looked up yet when absent.
@@ -116,9 +116,9 @@ impl Closing {
 
 impl RunPartition {
     /// What the world is told about it.
-    pub fn lifecycle_detail(&self, now: Timestamp) -> LifecycleDetail {
+    pub fn lifecycle_detail(&self, now: Timestamp) -> JobRunDetail {
         let run = &self.run;
-        LifecycleDetail {
+        JobRunDetail {
             workspace_id: run.workspace_id,
             project_id: run.project_id,
             project_name: run.project_name.clone(),

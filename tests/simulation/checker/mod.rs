@@ -4,6 +4,7 @@ mod admissions;
 mod catch_up;
 mod history;
 mod job_book;
+mod work;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -11,12 +12,13 @@ use std::time::Duration;
 
 use sundial_model::job_run::{JobRunStatus, ReasonType};
 use sundial_model::{JobRunId, JobUuid, Timestamp};
-use sundial_store::inspection::{Change, change};
+use sundial_store::inspection::{Change, WorkChange, change, work_change};
 use sundial_store::keys::Key;
 use sundial_store::{StoredJobRun, TransactionToken, Write, keys};
 
 use crate::Statistics;
 use job_book::JobBook;
+use work::WorkBook;
 
 /// Whose transaction it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub(crate) struct Checker {
     books: BTreeMap<JobUuid, JobBook>,
     uuids: HashMap<Key, JobUuid>,
     runs: HashMap<JobRunId, StoredJobRun>,
+    work: BTreeMap<JobRunId, WorkBook>,
     tokens: HashSet<TransactionToken>,
     trace: VecDeque<String>,
     violation: Option<String>,
@@ -69,6 +72,10 @@ impl Checker {
             return;
         }
         self.statistics.transactions += 1;
+        if let Err(violation) = self.check_work(caller, now, writes) {
+            self.violation = Some(format!("{violation} (transaction of {:?} at {now})", caller.role));
+            return;
+        }
         let changes = self.by_job(writes);
         for (uuid, changes) in changes {
             let role = caller.role;
@@ -87,6 +94,37 @@ impl Checker {
                 self.runs.insert(run.id, run);
             }
         }
+    }
+
+    /// Checks what became of payloads.
+    fn check_work(&mut self, caller: Caller, now: Timestamp, writes: &[Write]) -> Result<(), String> {
+        let mut by_run: BTreeMap<JobRunId, Vec<WorkChange>> = BTreeMap::new();
+        for (run, change) in writes.iter().filter_map(work_change) {
+            by_run.entry(run).or_default().push(change);
+        }
+        for (run, changes) in by_run {
+            let line = work::in_words(&changes);
+            let book = self.work.entry(run).or_default();
+            let checked = book.apply(caller, changes, &mut self.statistics);
+            self.tell(format!("{now} {:?} run {}: {line}", caller.role, &run.to_string()[24..]));
+            checked.map_err(|violation| format!("{violation} (job run {run})"))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, line: String) {
+        let mut hasher = DefaultHasher::new();
+        (self.statistics.digest, &line).hash(&mut hasher);
+        self.statistics.digest = hasher.finish();
+        self.trace.push_back(line);
+        if self.trace.len() > TRACE_LENGTH {
+            self.trace.pop_front();
+        }
+    }
+
+    /// How a run is carried out.
+    pub(crate) fn work(&self, run: JobRunId) -> Option<&WorkBook> {
+        self.work.get(&run)
     }
 
     fn count(&mut self, changes: &JobChanges) {
@@ -160,13 +198,7 @@ impl Checker {
             let place = if changes.with_lanes.contains(&run.id) { " (started)" } else { "" };
             line += &format!("; run {time} {:?}{reason}{place}", run.status);
         }
-        let mut hasher = DefaultHasher::new();
-        (self.statistics.digest, &line).hash(&mut hasher);
-        self.statistics.digest = hasher.finish();
-        self.trace.push_back(line);
-        if self.trace.len() > TRACE_LENGTH {
-            self.trace.pop_front();
-        }
+        self.tell(line);
     }
 
     /// Something happened that must never happen.
@@ -206,7 +238,8 @@ impl Checker {
         if let Some(run) = lingering {
             return Some(format!("job run {} of {:?} is {:?}", run.id, run.scheduled_time, run.status));
         }
-        self.books.values().find_map(|book| book.unrest(now))
+        let of_jobs = self.books.values().find_map(|book| book.unrest(now));
+        of_jobs.or_else(|| self.work.values().find_map(|book| book.unrest(now)))
     }
 }
 

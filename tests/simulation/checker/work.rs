@@ -11,6 +11,7 @@ use sundial_store::{
 };
 
 use super::{Caller, Role};
+use crate::Statistics;
 
 /// What is known of how a job run is carried out.
 #[derive(Default)]
@@ -35,15 +36,68 @@ struct Batch {
     writes_queue: bool,
 }
 
+impl Batch {
+    fn count(&self, statistics: &mut Statistics) {
+        for (_, outcome) in &self.outcomes {
+            let is_lost = outcome.error.as_ref().is_some_and(|error| error.code == "worker-lost");
+            *statistics += Statistics {
+                ended: 1,
+                extended: outcome.extension.map_or(0, |range| range.count().into()),
+                lost: u64::from(is_lost),
+                ..Statistics::default()
+            };
+        }
+    }
+}
+
+/// Changes in a few words.
+pub(super) fn in_words(changes: &[WorkChange]) -> String {
+    let words = changes.iter().map(|change| match change {
+        WorkChange::Run(run) => format!("{:?} generation {}", run.status, run.generation),
+        WorkChange::Queue(queue) => format!(
+            "queue {}/{} +{} slots {}/{}",
+            queue.next, queue.total, queue.put_back, queue.slots_held, queue.limit
+        ),
+        WorkChange::Lane(lane) => format!(
+            "lane {} {:?}{} {} slots {} claims {:?} suspects {:?}",
+            lane.number,
+            lane.phase,
+            if lane.is_draining { " draining" } else { "" },
+            lane.owner.as_ref().map_or("free", |owner| &owner[..4]),
+            lane.slots,
+            lane.claims.iter().map(|range| (range.start, range.end)).collect::<Vec<_>>(),
+            lane.suspects.iter().map(|it| (it.range.start, it.range.end, it.losses, it.in_flight)).collect::<Vec<_>>()
+        ),
+        WorkChange::Outcomes(_, outcomes) => {
+            format!("ended {:?}", outcomes.iter().map(|outcome| outcome.index).collect::<Vec<_>>())
+        }
+        WorkChange::Attempts(_, attempts) => {
+            format!("again {:?}", attempts.iter().map(|it| (it.index, it.failed.attempt)).collect::<Vec<_>>())
+        }
+        WorkChange::PutBack(_, put_back) => format!("put back {:?} {}", put_back.ranges, put_back.due_at),
+        WorkChange::Taken(_) => "taken".to_owned(),
+        WorkChange::Due(..) => "due".to_owned(),
+        WorkChange::Tried(_) => "tried".to_owned(),
+        WorkChange::Closing(closing) => format!("closing {:?}", closing.export),
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
 impl WorkBook {
     /// Checks what a transaction of `caller` has written.
-    pub(crate) fn apply(&mut self, caller: Caller, changes: Vec<WorkChange>) -> Result<(), String> {
+    pub(crate) fn apply(
+        &mut self,
+        caller: Caller,
+        changes: Vec<WorkChange>,
+        statistics: &mut Statistics,
+    ) -> Result<(), String> {
         let before = (self.run.clone(), self.queue, self.lanes.clone());
         let mut batch = Batch::default();
         for change in changes {
             self.take_in(change, &mut batch)?;
         }
         let (run_before, queue_before, lanes_before) = before;
+        batch.count(statistics);
         if !batch.outcomes.is_empty() {
             let is_terminal = run_before.as_ref().is_none_or(|run| run.status.is_terminal());
             if is_terminal {
@@ -108,7 +162,11 @@ impl WorkBook {
         let has_lease = |lane: &Lane| {
             lane.owner.is_some() && before.get(&lane.number).is_some_and(|before| before.owner == lane.owner)
         };
-        if batch.lanes.iter().any(has_lease) { Ok(()) } else { Err("outcomes were recorded without a lease".to_owned()) }
+        if batch.lanes.iter().any(has_lease) {
+            Ok(())
+        } else {
+            Err("outcomes were recorded without a lease".to_owned())
+        }
     }
 
     /// Each payload ends once in a generation, and extends the run once.

@@ -3,14 +3,13 @@
 //! worker can go on with it.
 
 mod export;
-#[cfg(any())]
 mod notify;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sundial_model::event::{Event, WorkReady};
-use sundial_model::lifecycle::{LifecycleEvent, LifecycleKind};
+use sundial_model::lifecycle::Lifecycle;
 use sundial_model::{JobRunId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::{Closing, Export, StoreError};
@@ -63,7 +62,7 @@ impl Closer {
                 false => try_again_at = Some(self.now() + TRY_AGAIN_AFTER),
             }
         }
-        self.closing.notifications = Some(Vec::new()); // TEMP
+        self.notify().await;
         if self.has_time() && matches!(self.closing.export, Export::Pending(_)) && !self.export().await? {
             try_again_at = Some(self.now() + TRY_AGAIN_AFTER);
         }
@@ -92,8 +91,8 @@ impl Closer {
     /// Tells how the run ended; answers whether that came through.
     async fn announce(&self) -> bool {
         let detail = self.closing.detail.clone();
-        let Some(kind) = LifecycleKind::of_end(detail.status) else { return true };
-        let event = Event::Lifecycle(Box::new(LifecycleEvent { kind, detail }));
+        let Some(end) = Lifecycle::of_end(detail.status) else { return true };
+        let event = Event::JobRun(end, Box::new(detail));
         let told = self.context.clients.bus.publish(&[event]).await;
         told.inspect_err(|error| tracing::warn!(%error, "the end of the run is told again later")).is_ok()
     }

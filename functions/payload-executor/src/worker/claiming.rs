@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sundial_model::Timestamp;
+use sundial_outbound::answer_memory::HeldMemory;
 use sundial_store::{LANE_SLOTS_MAX, LanePhase, PayloadRange, StoreError};
 use tokio::time::Instant;
 
@@ -48,7 +49,8 @@ impl Worker {
                 if suspects.losses >= LOSSES_MAX {
                     self.claims.insert(task.index());
                     let outcome = worker_lost(&task, self.context.clients.clock.now());
-                    self.buffer.push_ended(Ended { task, outcome, extension: Vec::new() });
+                    let memory = HeldMemory::default();
+                    self.buffer.push_ended(Ended { task, outcome, extension: Vec::new(), memory });
                 } else {
                     self.suspects.push(suspects.losses, task);
                 }

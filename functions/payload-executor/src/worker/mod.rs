@@ -267,13 +267,13 @@ impl Worker {
     }
 
     fn note_attempt(&mut self, attempted: Attempted) {
-        let Attempted { task, end, hold_until } = attempted;
+        let Attempted { task, end, hold_until, memory } = attempted;
         self.in_flight.remove(&task.index());
         self.hold_until = self.hold_until.max(hold_until);
         match end {
             AttemptEnd::Final(outcome, extension) => {
                 self.throughput.add(1);
-                self.buffer.push_ended(Ended { task, outcome, extension });
+                self.buffer.push_ended(Ended { task, outcome, extension, memory });
             }
             AttemptEnd::Again(failed) => self.buffer.push_again(task, failed),
         }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::delivering::batch_key;
 use super::{TRY_AGAIN_AFTER, Unread, Worker};
 use crate::attempt::too_many_payloads;
-use crate::buffer::Batch;
+use crate::buffer::{self, Batch};
 use crate::claims::Claims;
 use crate::delivery::{DeliveryBatch, Ended, due_with};
 use sundial_model::payload::PAYLOADS_MAX;
@@ -296,9 +296,11 @@ impl Worker {
             self.note_put_backs();
         }
         let mut items = HashMap::new();
-        for ended in draft.batch.ended {
-            self.suspects.forget(ended.outcome.index);
-            items.insert(ended.outcome.index, (ended.task.payload.payload, ended.outcome));
+        for buffer::Ended { task, outcome, memory, .. } in draft.batch.ended {
+            self.suspects.forget(outcome.index);
+            items.insert(outcome.index, (task.payload.payload, outcome));
+            // On record, it is no longer held for its answer.
+            drop(memory);
         }
         // Only now may the next attempt start: it has another number than the one on record.
         for (task, _) in draft.batch.again {

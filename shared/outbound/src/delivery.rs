@@ -1,0 +1,112 @@
+//! One try to deliver something to a place that a user named: how it is sent, and how it ended.
+
+use std::time::{Duration, Instant};
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+use sundial_engine::attempt::CallResult;
+use sundial_engine::sink_delivery::DeliveryFailure;
+use sundial_model::Timestamp;
+use sundial_model::target::{Headers, HttpUrl};
+
+use crate::client::{OutboundClient, OutboundRequest, add_headers};
+use crate::signature::sign;
+
+/// Who has not answered after this long has not taken the delivery.
+pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// So much of an answer is kept.
+const ANSWER_BYTES_KEPT: usize = 1024;
+/// An answer that goes on longer than this is a failure.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// How a try to deliver ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryOutcome {
+    /// What went wrong; it was taken when absent.
+    pub failure: Option<DeliveryFailure>,
+    /// The HTTP status of the answer.
+    pub status_code: Option<u16>,
+    /// How long it took.
+    pub duration: Duration,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+    /// The beginning of the answer, when it went wrong.
+    pub response: Option<String>,
+}
+
+impl DeliveryOutcome {
+    /// Nothing was sent, for a reason of ours; it is tried again.
+    pub fn not_sent(error: &str) -> Self {
+        Self {
+            failure: Some(DeliveryFailure::default()),
+            status_code: None,
+            duration: Duration::ZERO,
+            error: Some(error.to_owned()),
+            response: None,
+        }
+    }
+}
+
+impl OutboundClient {
+    /// Sends a delivery that was begun at `begun`, if there is one to send.
+    pub(crate) async fn try_to_deliver(
+        &self,
+        request: Result<OutboundRequest, String>,
+        begun: Instant,
+    ) -> DeliveryOutcome {
+        match request {
+            Ok(request) => outcome(self.send(request).await.result, begun.elapsed()),
+            Err(message) => outcome(CallResult::ConnectionError(message), begun.elapsed()),
+        }
+    }
+}
+
+/// A webhook by the Standard Webhooks rules: the user's headers first, so that none of ours is replaced.
+pub(crate) fn signed_post(
+    url: &HttpUrl,
+    user_headers: &Headers,
+    webhook_secret: &str,
+    message_id: &str,
+    body: Vec<u8>,
+    now: Timestamp,
+) -> OutboundRequest {
+    let mut headers = json_headers();
+    add_headers(&mut headers, user_headers);
+    sign(&mut headers, webhook_secret, message_id, now, &body);
+    request(Method::POST, url.as_str().to_owned(), headers, body)
+}
+
+/// Headers that say that the body is JSON, to add others to.
+pub(crate) fn json_headers() -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
+}
+
+/// A delivery with its bounds.
+pub(crate) fn request(method: Method, url: String, headers: HeaderMap, body: Vec<u8>) -> OutboundRequest {
+    OutboundRequest { method, url, headers, body, timeout: DELIVERY_TIMEOUT, answer_bytes_max: ANSWER_BYTES_MAX }
+}
+
+fn outcome(result: CallResult, duration: Duration) -> DeliveryOutcome {
+    let delivered = DeliveryOutcome { failure: None, status_code: None, duration, error: None, response: None };
+    let (status_code, retry_after, error, body) = match result {
+        CallResult::Answer { status: status @ 200..=299, .. } | CallResult::TooLarge { status: status @ 200..=299 } => {
+            return DeliveryOutcome { status_code: Some(status), ..delivered };
+        }
+        CallResult::Answer { status, retry_after, body, .. } => {
+            (Some(status), retry_after, format!("the receiver answered with status {status}"), body)
+        }
+        CallResult::TooLarge { status } => {
+            (Some(status), None, "the receiver's answer does not end".to_owned(), Vec::new())
+        }
+        CallResult::Timeout => (None, None, "the receiver did not answer in time".to_owned(), Vec::new()),
+        CallResult::ConnectionError(message) | CallResult::BlockedAddress(message) => (None, None, message, Vec::new()),
+    };
+    let kept = &body[..body.len().min(ANSWER_BYTES_KEPT)];
+    DeliveryOutcome {
+        failure: Some(DeliveryFailure { status_code, retry_after }),
+        status_code,
+        error: Some(error),
+        response: (!kept.is_empty()).then(|| String::from_utf8_lossy(kept).into_owned()),
+        ..delivered
+    }
+}
