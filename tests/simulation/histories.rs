@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use sundial_devstack::{DevCloud, DevOptions, Mode};
-use sundial_simulation::{Statistics, Violation, run_on, run_on_model};
+use sundial_simulation::{Statistics, Story, Violation, run_on, run_on_model};
 use sundial_store::keys::Key;
 use sundial_store::{Answer, Backend, DynamoDb, Item, NewItem, Range, TransactionToken, WakeQuery, Write};
 use tokio::runtime::Handle;
@@ -26,7 +26,7 @@ fn nothing_is_lost_or_doubled_in_two_thousand_histories() {
         for _ in 0..cores {
             scope.spawn(|| {
                 while let seed @ 0..SEEDS_ON_MODEL = next.fetch_add(1, Ordering::Relaxed) {
-                    match run_on_model(seed) {
+                    match run_on_model(Story::Schedules, seed) {
                         Ok(statistics) => *total.lock().unwrap() += statistics,
                         Err(violation) => panic!("{violation}"),
                     }
@@ -43,7 +43,11 @@ fn nothing_is_lost_or_doubled_in_two_thousand_histories() {
 #[test]
 fn a_seed_is_a_history() {
     for seed in 0..5 {
-        assert_eq!(run_on_model(seed).unwrap(), run_on_model(seed).unwrap(), "seed {seed}");
+        assert_eq!(
+            run_on_model(Story::Schedules, seed).unwrap(),
+            run_on_model(Story::Schedules, seed).unwrap(),
+            "seed {seed}"
+        );
     }
 }
 
@@ -71,7 +75,7 @@ async fn history_on_dynamodb(cloud: &DevCloud, seed: u64) -> Result<Statistics, 
     let dynamodb = DynamoDb::new(cloud.dynamodb().clone(), format!("history-{seed}"));
     dynamodb.create_if_missing().await.unwrap();
     let backend = Arc::new(InRealTime { dynamodb, runtime: Handle::current() });
-    tokio::task::spawn_blocking(move || run_on(seed, backend)).await.unwrap()
+    tokio::task::spawn_blocking(move || run_on(Story::Schedules, seed, backend)).await.unwrap()
 }
 
 /// Calls DynamoDB from a runtime whose time is virtual: a blocking task keeps that time from going

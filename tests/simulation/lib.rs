@@ -6,7 +6,9 @@
 //!
 //! One seed is one history. `simulate` runs many of them.
 
+mod batch_user;
 mod bus;
+mod calls;
 mod chance;
 mod checker;
 mod faults;
@@ -28,6 +30,15 @@ use sundial_model::fresh_id::simulated::seed_ids;
 
 use chance::Chance;
 use world::World;
+
+/// What a history is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Story {
+    /// Jobs with schedules and a payload each, which change all the time.
+    Schedules,
+    /// Job runs of many payloads, some of them difficult.
+    Batches,
+}
 
 /// What happened in a history without a violation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,14 +107,14 @@ impl fmt::Display for Violation {
 ///
 /// # Errors
 /// The first violation of an invariant.
-pub fn run_on_model(seed: u64) -> Result<Statistics, Box<Violation>> {
+pub fn run_on_model(story: Story, seed: u64) -> Result<Statistics, Box<Violation>> {
     let mut chance = Chance::new(seed ^ 0x1a9);
     let is_behind = chance.one_in(2);
     let lag = move || {
         let longest = if is_behind && chance.one_in(20) { 8_000 } else { 300 };
         Duration::from_millis(chance.below(longest))
     };
-    in_virtual_time(run(seed, Arc::new(ModelTable::new(Box::new(lag))), TROUBLE_TIME))
+    in_virtual_time(run(seed, story, Arc::new(ModelTable::new(Box::new(lag))), TROUBLE_TIME))
 }
 
 /// Runs one history over a table in DynamoDB, through `backend`. What it awaits must keep virtual
@@ -111,8 +122,8 @@ pub fn run_on_model(seed: u64) -> Result<Statistics, Box<Violation>> {
 ///
 /// # Errors
 /// The first violation of an invariant.
-pub fn run_on(seed: u64, backend: Arc<dyn Backend>) -> Result<Statistics, Box<Violation>> {
-    in_virtual_time(run(seed, backend, TROUBLE_TIME / 3))
+pub fn run_on(story: Story, seed: u64, backend: Arc<dyn Backend>) -> Result<Statistics, Box<Violation>> {
+    in_virtual_time(run(seed, story, backend, TROUBLE_TIME / 3))
 }
 
 fn in_virtual_time<T>(history: impl Future<Output = T>) -> T {
@@ -126,10 +137,15 @@ const TROUBLE_TIME: Duration = Duration::from_secs(3 * 60);
 /// And after this much longer everything must have come to rest.
 const REST_TIME: Duration = Duration::from_secs(60 * 60);
 
-async fn run(seed: u64, table: Arc<dyn Backend>, trouble: Duration) -> Result<Statistics, Box<Violation>> {
+async fn run(
+    seed: u64,
+    story: Story,
+    table: Arc<dyn Backend>,
+    trouble: Duration,
+) -> Result<Statistics, Box<Violation>> {
     fastrand::seed(seed);
     seed_ids(seed);
-    let world = World::new(seed, table, trouble);
+    let world = World::new(seed, story, table, trouble);
     world.prepare().await;
     timer::start(&world);
     let user = user::start(&world);

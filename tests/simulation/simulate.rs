@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use sundial_simulation::{Statistics, run_on_model};
+use sundial_simulation::{Statistics, Story, run_on_model};
 
 /// Histories are made of small things that come and go.
 #[global_allocator]
@@ -22,11 +22,15 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// What they are about: jobs with schedules, or job runs of many payloads.
+    #[arg(long, default_value = "schedules", value_parser = ["schedules", "batches"])]
+    story: String,
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 fn main() -> ExitCode {
-    let Arguments { seeds, from } = Arguments::parse();
+    let Arguments { seeds, from, story } = Arguments::parse();
+    let story = if story == "batches" { Story::Batches } else { Story::Schedules };
     let (next, total, failed) = (AtomicU64::new(from), Mutex::new(Statistics::default()), AtomicU64::new(0));
     let begun = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -38,7 +42,7 @@ fn main() -> ExitCode {
                     if seed >= from + seeds {
                         return;
                     }
-                    match run_on_model(seed) {
+                    match run_on_model(story, seed) {
                         Ok(statistics) => {
                             let mut total = total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                             *total += statistics;
@@ -55,13 +59,17 @@ fn main() -> ExitCode {
     let total = *total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     println!(
         "{seeds} histories from seed {from}: {} transactions checked, {} job runs ({} skipped, {} superseded, {} released, \
-         {} stretches missed), {} deaths, {:.1} s, violations: {}",
+         {} stretches missed), {} payloads ended ({} were extensions, {} lost their workers), {} deaths, {:.1} s, \
+         violations: {}",
         total.transactions,
         total.runs,
         total.skipped,
         total.superseded,
         total.released,
         total.missed,
+        total.ended,
+        total.extended,
+        total.lost,
         total.crashes,
         begun.elapsed().as_secs_f64(),
         failed.load(Ordering::Relaxed)

@@ -10,6 +10,7 @@ use sundial_model::Timestamp;
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
+use crate::Story;
 use crate::chance::Chance;
 use crate::checker::Role;
 use crate::world::World;
@@ -30,6 +31,7 @@ pub(crate) fn start(world: &Arc<World>) -> JoinHandle<()> {
         for number in 0..jobs {
             user.create(number).await;
         }
+        let story = user.world.story;
         let is_busy = user.chance.one_in(2);
         while user.world.is_troubled() {
             let longest = if is_busy { 8 } else { 60 };
@@ -38,7 +40,10 @@ pub(crate) fn start(world: &Arc<World>) -> JoinHandle<()> {
                 continue;
             }
             let number = user.chance.below(jobs);
-            user.change(number).await;
+            match story {
+                Story::Schedules => user.change(number).await,
+                Story::Batches => user.change_batch(number).await,
+            }
         }
     })
 }
@@ -49,19 +54,22 @@ pub(crate) async fn resume_all(world: &Arc<World>) {
     for number in 0..JOBS_MAX {
         // Each is done twice: the first call may have died in the middle just before.
         for _ in 0..2 {
-            user.call("POST", &format!("/jobs/job-{number}/resume"), None).await;
+            user.resume(number).await;
         }
     }
 }
 
-struct User {
+pub(crate) struct User {
     world: Arc<World>,
-    chance: Chance,
+    pub(crate) chance: Chance,
 }
 
 impl User {
     async fn create(&mut self, number: u64) {
-        let mut job = self.definition();
+        let mut job = match self.world.story {
+            Story::Schedules => self.definition(),
+            Story::Batches => self.batch(),
+        };
         job["id"] = json!(format!("job-{number}"));
         if self.chance.one_in(8) {
             job["state"] = json!({ "status": "PAUSED" });
@@ -73,8 +81,8 @@ impl User {
     async fn change(&mut self, number: u64) {
         let job = format!("/jobs/job-{number}");
         match self.chance.below(16) {
-            0..3 => drop(self.call("POST", &format!("{job}/pause"), None).await),
-            3..7 => drop(self.call("POST", &format!("{job}/resume"), None).await),
+            0..3 => self.pause(number).await,
+            3..7 => self.resume(number).await,
             7..9 => {
                 let definition = self.definition();
                 self.call("PUT", &job, Some(definition)).await;
@@ -87,6 +95,7 @@ impl User {
             }
             10..12 => drop(self.call("POST", &format!("{job}/trigger"), None).await),
             12 => {
+                self.world.calls.resumed(&format!("job-{number}"));
                 self.call("DELETE", &job, None).await;
                 if !self.chance.one_in(3) {
                     self.create(number).await;
@@ -103,13 +112,28 @@ impl User {
         self.call("POST", &format!("{job}/backfill"), Some(json!({ "from": from, "to": to }))).await;
     }
 
-    async fn terminate(&mut self, job: &str) {
-        let Some(runs) = self.call("GET", &format!("{job}/runs?limit=5"), None).await else { return };
-        let ids: Vec<_> = runs["items"].as_array().into_iter().flatten().filter_map(|run| run["id"].as_str()).collect();
-        if !ids.is_empty() {
-            let id = self.chance.pick(&ids).to_owned();
-            self.call("POST", &format!("{job}/runs/{id}/terminate"), None).await;
+    pub(crate) async fn pause(&mut self, number: u64) {
+        if self.call("POST", &format!("/jobs/job-{number}/pause"), None).await.is_some() {
+            self.world.calls.paused(&format!("job-{number}"), self.world.now());
         }
+    }
+
+    pub(crate) async fn resume(&self, number: u64) {
+        // Whether it is answered or not.
+        self.world.calls.resumed(&format!("job-{number}"));
+        self.call("POST", &format!("/jobs/job-{number}/resume"), None).await;
+    }
+
+    pub(crate) async fn terminate(&mut self, job: &str) {
+        let Some(id) = self.any_run(job).await else { return };
+        self.call("POST", &format!("{job}/runs/{id}/terminate"), None).await;
+    }
+
+    /// One of a job's newest runs.
+    pub(crate) async fn any_run(&mut self, job: &str) -> Option<String> {
+        let runs = self.call("GET", &format!("{job}/runs?limit=5"), None).await?;
+        let ids: Vec<_> = runs["items"].as_array().into_iter().flatten().filter_map(|run| run["id"].as_str()).collect();
+        if ids.is_empty() { None } else { Some((*self.chance.pick(&ids)).to_owned()) }
     }
 
     fn definition(&mut self) -> Value {
@@ -158,7 +182,7 @@ impl User {
     }
 
     /// Calls the API below the project; `None` when it died, refused, or found nothing.
-    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Option<Value> {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Option<Value> {
         let world = &self.world;
         let key = world.api_key.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let uri = format!("/v1/workspaces/{}/projects/p{path}", world.workspace);

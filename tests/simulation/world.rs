@@ -8,7 +8,7 @@ use axum::Router;
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use sundial_model::event::{Event, WorkReady};
-use sundial_model::{Timestamp, WorkspaceId};
+use sundial_model::{JobRunId, Timestamp, WorkspaceId};
 use sundial_outbound::results::model::ModelObjects;
 use sundial_outbound::{OutboundClient, ResultsBucket};
 use sundial_runtime::{Clients, Clock, EventBus, Settings};
@@ -17,13 +17,14 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::bus::SimulatedBus;
+use crate::calls::Calls;
 use crate::chance::Chance;
 use crate::checker::{Caller, Checker, Role};
 use crate::faults::Faults;
 use crate::faulty_bucket::FaultyBucket;
 use crate::faulty_table::FaultyTable;
 use crate::outside::Outside;
-use crate::{Statistics, Violation};
+use crate::{Statistics, Story, Violation};
 
 /// As in `template.yaml`.
 const EVALUATOR_TIMEOUT: Duration = Duration::from_secs(180);
@@ -62,10 +63,14 @@ pub(crate) struct World {
     crashes: AtomicU64,
     pub(crate) workspace: WorkspaceId,
     pub(crate) api_key: Mutex<String>,
+    pub(crate) story: Story,
+    pub(crate) calls: Calls,
+    /// Invocations of the executor have so long.
+    executor_timeout: Duration,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, table: Arc<dyn Backend>, trouble: Duration) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, story: Story, table: Arc<dyn Backend>, trouble: Duration) -> Arc<Self> {
         let mut chance = Chance::new(seed);
         let begun_at: Timestamp = chance.pick(&BEGINNINGS).parse().unwrap_or(Timestamp::EPOCH);
         let longest = if chance.one_in(3) { Duration::from_secs(3 * 3600) } else { Duration::from_secs(600) };
@@ -78,6 +83,12 @@ impl World {
             table,
             objects: ModelObjects::default(),
             begun: Instant::now(),
+            story,
+            calls: Calls::default(),
+            executor_timeout: match story {
+                Story::Schedules => EXECUTOR_TIMEOUT,
+                Story::Batches => *chance.pick(&[EXECUTOR_TIMEOUT, Duration::from_secs(120), Duration::from_secs(75)]),
+            },
             begun_at: begun_at + chance.between(Duration::ZERO, Duration::from_secs(90)),
             chance: Mutex::new(chance),
             is_troubled: AtomicBool::new(true),
@@ -149,6 +160,16 @@ impl World {
         Ok(())
     }
 
+    /// The highest limit of requests that was in force in a run lately.
+    pub(crate) fn limit(&self, run: JobRunId, now: Timestamp) -> u32 {
+        self.checker().work(run).map_or(0, |work| work.limit(now))
+    }
+
+    /// Whether a failed attempt of this number is on record.
+    pub(crate) fn has_recorded(&self, run: JobRunId, generation: u32, index: u32, attempt: u32) -> bool {
+        self.checker().work(run).is_some_and(|work| work.has_recorded(generation, index, attempt))
+    }
+
     /// Something happened that must never happen.
     pub(crate) fn object(&self, what: String) {
         self.checker().object(what);
@@ -204,7 +225,7 @@ impl World {
             clock: Clock::simulated(self.begun, self.begun_at + skew - SKEW_MAX),
             store: Store::new(Table::over(Arc::new(table)), SETTINGS.retention),
             bus: EventBus::to(Arc::new(SimulatedBus(Arc::clone(self)))),
-            outbound: OutboundClient::over(Arc::new(Outside(Arc::clone(self)))),
+            outbound: OutboundClient::over(Arc::new(Outside { world: Arc::clone(self), death: Arc::clone(death) })),
             results: ResultsBucket::over(Arc::new(bucket)),
             settings: SETTINGS.clone(),
         }
@@ -236,8 +257,8 @@ impl World {
             return;
         }
         let event = self.event(Event::WORK_READY, &Event::WorkReady(work).detail());
-        self.invoke(Role::Executor, EXECUTOR_TIMEOUT, async |clients| {
-            let context = deadline(&clients, EXECUTOR_TIMEOUT);
+        self.invoke(Role::Executor, self.executor_timeout, async |clients| {
+            let context = deadline(&clients, self.executor_timeout);
             let Ok(event) = serde_json::from_value(event) else { return };
             // A failed invocation is what wake times are for.
             let _ = sundial_payload_executor::handle(&clients, LambdaEvent::new(event, context)).await;

@@ -13,7 +13,6 @@ use sundial_model::sink::Sink;
 use sundial_outbound::sink::{DeliveredOutcome, Delivery, DeliveryOutcome};
 use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, StoreError, keys};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::buffer::TriedDeliveries;
 use crate::context::RunContext;
@@ -148,7 +147,7 @@ fn judge(
     let mut untried = Vec::new();
     // One die for the batch: what failed together comes back together, and other batches at
     // other times.
-    let spread = f64::from(Uuid::new_v4().as_u128() as u32) / f64::from(u32::MAX) * 2.0 - 1.0;
+    let spread = fastrand::f64() * 2.0 - 1.0;
     for (index, tried) in tried {
         let Some((time, outcome)) = tried else {
             untried.push(index);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use sundial_model::fresh_id::fresh_id;
 use sundial_model::job_run::JobRunStatus;
 use sundial_model::{JobRunId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::{Announcement, LANE_SLOTS_MAX, Lane, LanePhase, PayloadRange, RunPartition, StoreError};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 /// How long a lease lasts, and what follows from that.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,7 @@ pub(crate) async fn acquire(clients: &Clients, run: JobRunId, number: u32) -> Re
         let now = clients.clock.now();
         let found = partition.lane(number).filter(|lane| !lane.is_leased(now) && lane.has_work());
         let Some(found) = found else { return Ok(None) };
-        let owner = Uuid::new_v4().to_string();
+        let owner = fresh_id().to_string();
         let mut lane = found.taken(owner.clone(), now + times.length);
         let starts = partition.run.status == JobRunStatus::Pending && lane.phase == LanePhase::Working;
         if starts {

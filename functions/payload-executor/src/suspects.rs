@@ -34,7 +34,7 @@ impl SuspectQueue {
     }
 
     /// Takes out those that may start now, up to `free` of them. They must be announced first.
-    pub(crate) fn pick(&mut self, free: usize, may_start: impl Fn(&Task) -> bool) -> Vec<Task> {
+    pub(crate) fn pick(&mut self, free: usize, mut may_start: impl FnMut(&Task) -> bool) -> Vec<Task> {
         // Those that are least suspect come first, and those of another kind wait for them.
         let losses = self.in_flight.values().min().or_else(|| self.waiting.keys().min()).copied();
         let Some(losses) = losses else { return Vec::new() };
@@ -44,7 +44,7 @@ impl SuspectQueue {
         // The first one is taken last.
         waiting.sort_by_key(|task| std::cmp::Reverse(task.not_before));
         let mut picked = Vec::new();
-        while picked.len() < count && waiting.last().is_some_and(&may_start) {
+        while picked.len() < count && waiting.last().is_some_and(&mut may_start) {
             picked.extend(waiting.pop());
         }
         if waiting.is_empty() {

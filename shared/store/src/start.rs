@@ -5,8 +5,10 @@ use std::time::Duration;
 use sundial_engine::due::Missed;
 use sundial_engine::overlap::{Admission, Origin};
 use sundial_engine::schedule::Occurrence;
+use sundial_model::duration::Milliseconds;
 use sundial_model::event::WorkReady;
 use sundial_model::job_run::{JobRunStatus, JobRunType, Reason, ReasonType};
+use sundial_model::number::WholeNumber;
 use sundial_model::schedule::Overlap;
 use sundial_model::{JobRunId, Timestamp};
 
@@ -116,7 +118,7 @@ impl StoredJob {
             start_time: None,
             end_time: is_skipped.then_some(now),
             updated_at: now,
-            max_duration_ms: configuration.max_duration.map(|length| length.get()),
+            max_duration_ms: configuration.max_duration.map(Milliseconds::get),
             deadline: None,
             triggered_by: new.triggered_by,
             keep_until,
@@ -132,7 +134,7 @@ impl StoredJob {
             keep_until,
         };
         let (limit, max_runs) =
-            (configuration.max_concurrent_requests.get(), configuration.max_runs.map(|most| most.get()));
+            (configuration.max_concurrent_requests.get(), configuration.max_runs.map(WholeNumber::get));
         let queue = Queue::new(total, limit, max_runs, keep_until);
         let starts = matches!(new.admission, Admission::Start | Admission::Supersede);
         let lanes = if starts { vec![run.first_lane(now)] } else { Vec::new() };

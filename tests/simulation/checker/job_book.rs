@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sundial_engine::overlap::ACTIVE_RUNS_MAX;
 use sundial_engine::schedule::CompiledSchedule;
+use sundial_model::job_run::JobRunStatus;
 use sundial_model::job_run::ReasonType;
 use sundial_model::schedule::{CatchUpPolicy, Overlap};
 use sundial_model::{JobRunId, Timestamp};
@@ -66,7 +67,8 @@ impl JobBook {
             self.check_new_run(role, now, is_healthy, had.as_ref(), run)?;
         }
         for (run, was) in changes.changed_runs.iter().zip(before) {
-            if !may_follow(was.status, run.status) {
+            let is_retried = run.generation == was.generation + 1 && run.status == JobRunStatus::Running;
+            if !(may_follow(was.status, run.status) || (is_retried && was.status.is_terminal())) {
                 return Err(format!("job run {} went from {:?} to {:?}", run.id, was.status, run.status));
             }
             if was.reason != run.reason && is_missed(run) {
@@ -149,7 +151,8 @@ impl JobBook {
         }
         self.waiting.extend(changes.waits.iter().cloned());
         for run in changes.new_runs.iter().chain(&changes.changed_runs) {
-            let has_lanes = self.active.contains(&run.id) || changes.with_lanes.contains(&run.id);
+            // A run that goes on in a later generation has its lanes.
+            let has_lanes = self.active.contains(&run.id) || changes.with_lanes.contains(&run.id) || run.generation > 1;
             if run.status.is_terminal() {
                 self.active.remove(&run.id);
             } else if has_lanes {

@@ -105,7 +105,7 @@ impl Checker {
         for (run, changes) in by_run {
             let line = work::in_words(&changes);
             let book = self.work.entry(run).or_default();
-            let checked = book.apply(caller, changes, &mut self.statistics);
+            let checked = book.apply(caller, now, changes, &mut self.statistics);
             self.tell(format!("{now} {:?} run {}: {line}", caller.role, &run.to_string()[24..]));
             checked.map_err(|violation| format!("{violation} (job run {run})"))?;
         }

@@ -2,6 +2,7 @@
 //! nothing is done twice, and the counters are right.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sundial_model::Timestamp;
 use sundial_store::inspection::WorkChange;
@@ -26,7 +27,12 @@ pub(crate) struct WorkBook {
     attempts: BTreeMap<(u32, u32), u32>,
     due: BTreeMap<Key, DueDeliveries>,
     closings: BTreeMap<u32, Closing>,
+    /// The limits of requests, and since when.
+    limits: Vec<(Timestamp, u32)>,
 }
+
+/// A change of the limit applies within this time.
+const APPLIED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a transaction says of one run.
 #[derive(Default)]
@@ -88,6 +94,7 @@ impl WorkBook {
     pub(crate) fn apply(
         &mut self,
         caller: Caller,
+        now: Timestamp,
         changes: Vec<WorkChange>,
         statistics: &mut Statistics,
     ) -> Result<(), String> {
@@ -98,6 +105,11 @@ impl WorkBook {
         }
         let (run_before, queue_before, lanes_before) = before;
         batch.count(statistics);
+        if let Some(queue) =
+            self.queue.filter(|queue| self.limits.last().is_none_or(|(_, limit)| *limit != queue.limit))
+        {
+            self.limits.push((now, queue.limit));
+        }
         if !batch.outcomes.is_empty() {
             let is_terminal = run_before.as_ref().is_none_or(|run| run.status.is_terminal());
             if is_terminal {
@@ -245,13 +257,18 @@ impl WorkBook {
             None => run.generation == 1,
             Some((ended_in, succeeded)) => *ended_in < run.generation && !succeeded,
         };
-        let mut places: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut places = vec![0_u8; queue.total as usize];
+        let note = |places: &mut Vec<u8>, index: u32| {
+            let place = places.get_mut(index as usize).ok_or("a payload is claimed that is not there")?;
+            *place += 1;
+            Ok::<(), String>(())
+        };
         for lane in self.lanes.values() {
             let ranges: Vec<PayloadRange> =
                 lane.claims.iter().copied().chain(lane.suspects.iter().map(|suspects| suspects.range)).collect();
             let mut unfinished = 0;
             for index in ranges.iter().flat_map(|range| range.start..range.end).filter(|index| is_open(*index)) {
-                *places.entry(index).or_default() += 1;
+                note(&mut places, index)?;
                 unfinished += 1;
             }
             let is_known = lane.owner.is_some() || lane.unfinished == unfinished;
@@ -262,7 +279,7 @@ impl WorkBook {
         let mut put_back = 0;
         for ranges in self.put_backs.values().map(|put_back| &put_back.ranges) {
             for index in ranges.iter().flat_map(|range| range.start..range.end) {
-                *places.entry(index).or_default() += 1;
+                note(&mut places, index)?;
                 put_back += 1;
             }
         }
@@ -270,7 +287,7 @@ impl WorkBook {
             return Err(format!("{put_back} payloads are given back, the queue says {}", queue.put_back));
         }
         for index in (0..queue.total).filter(|index| is_open(*index)) {
-            let places = places.get(&index).copied().unwrap_or(0) + u32::from(index >= queue.next);
+            let places = places[index as usize] + u8::from(index >= queue.next);
             if places != 1 {
                 return Err(format!("payload {index} is in {places} places"));
             }
@@ -302,8 +319,14 @@ impl WorkBook {
         self.attempts.get(&(generation, index)).is_some_and(|recorded| *recorded >= attempt)
     }
 
-    /// The limit in force.
-    pub(crate) fn limit(&self) -> u32 {
-        self.queue.map_or(0, |queue| queue.limit)
+    /// The highest limit that was in force lately: a lower one applies within ten seconds.
+    pub(crate) fn limit(&self, now: Timestamp) -> u32 {
+        let until = |place: usize| self.limits.get(place + 1).map(|(at, _)| *at);
+        let lately = self
+            .limits
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| until(*place).is_none_or(|at| at + APPLIED_WITHIN > now));
+        lately.map(|(_, (_, limit))| *limit).max().unwrap_or(0)
     }
 }

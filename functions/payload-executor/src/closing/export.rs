@@ -47,6 +47,10 @@ impl Closer {
             Err(error) => {
                 // What was uploaded is of no more use.
                 tracing::warn!(%error, "the export begins anew");
+                if let Export::Pending(ExportProgress { upload: Some(upload), .. }) = &self.closing.export {
+                    // The bucket drops it after a while, should this not come through.
+                    let _ = self.context.clients.results.abort_upload(&key, upload).await;
+                }
                 self.closing.export = Export::Pending(ExportProgress::default());
                 Ok(false)
             }

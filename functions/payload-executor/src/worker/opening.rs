@@ -3,7 +3,7 @@
 
 use sundial_model::Timestamp;
 use sundial_model::event::WorkReady;
-use sundial_store::{LANE_SLOTS_MAX, LANES_MAX, LOST_EVENT_AFTER, Lane, LanePhase};
+use sundial_store::{LANE_SLOTS_MAX, LANES_MAX, LOST_EVENT_AFTER, Lane, LanePhase, PutBack};
 
 use super::Worker;
 use super::recording::Draft;
@@ -15,10 +15,12 @@ impl Worker {
     /// Opens lanes for what nobody has a slot for.
     pub(super) fn draft_lanes(&self, draft: &mut Draft, now: Timestamp) {
         let due = draft.commit.put_back.iter().filter(|put_back| put_back.due_at <= now);
-        let due_put_backs = due.map(|put_back| put_back.count()).sum::<u32>()
+        let due_put_backs = due.map(PutBack::count).sum::<u32>()
             + if self.next_put_back_at.is_some_and(|at| at <= now) { self.queue.put_back } else { 0 };
         let fresh = draft.queue.end().saturating_sub(draft.queue.next);
         let waiting = fresh + due_put_backs.min(draft.queue.put_back);
+        // What this worker has room for itself needs nobody else.
+        let waiting = waiting.saturating_sub(self.own_room(draft));
         let wanted = waiting.min(draft.queue.free_slots()).div_ceil(LANE_SLOTS_MAX);
         let others = || self.seen.lanes.iter().filter(|lane| lane.number != self.lane.number);
         let is_on_its_way = |lane: &&Lane| lane.phase == LanePhase::Working && !lane.is_leased(now) && lane.slots == 0;
@@ -43,6 +45,18 @@ impl Worker {
             draft.needs_queue = true;
             draft.commit.opened.push(Lane::opened(lane, number, now + LOST_EVENT_AFTER, self.context.run.keep_until));
         }
+    }
+
+    /// How many more payloads this worker could carry out at once.
+    fn own_room(&self, draft: &Draft) -> u32 {
+        if draft.lane.is_draining || !self.suspects.is_empty() || self.is_held() {
+            return 0;
+        }
+        let slots = self.slots_max().min(draft.lane.slots + draft.queue.free_slots());
+        let unread = draft.unread.len() + self.unread.len();
+        let busy = self.in_flight.len() + self.ready.len();
+        // What was just claimed is not counted exactly, and need not be.
+        if unread > 0 { 0 } else { slots.saturating_sub(u32::try_from(busy).unwrap_or(u32::MAX)) }
     }
 
     /// Sends for workers for the lanes that were opened.

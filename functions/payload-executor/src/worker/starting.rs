@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sundial_model::Timestamp;
+use sundial_model::number::WholeNumber;
 use tokio::time::Instant;
 
 use super::Worker;
@@ -56,8 +57,10 @@ impl Worker {
         if !self.suspects.is_empty() {
             // They are carried out alone, and announced before.
             if self.announced.is_empty() {
-                let free = self.free_slots();
-                self.announced = self.suspects.pick(free, |task| task.not_before <= now);
+                let (free, is_paced) = (self.free_slots(), self.rate().is_some());
+                let pacer = &mut self.pacer;
+                let may_start = |task: &Task| task.not_before <= now && (!is_paced || pacer.take(now));
+                self.announced = self.suspects.pick(free, may_start);
             }
             return;
         }
@@ -85,14 +88,16 @@ impl Worker {
 
     /// How many requests may start per second in the whole run, if that is limited.
     pub(super) fn rate(&self) -> Option<u32> {
-        self.context.definition.configuration.max_requests_per_second.map(|rate| rate.get())
+        self.context.definition.configuration.max_requests_per_second.map(WholeNumber::get)
     }
 
     /// How many requests to reserve now: about those of a second, shared with the other workers.
     pub(super) fn requests_to_reserve(&mut self) -> Option<u32> {
         let rate = self.rate()?;
         let now = self.context.clients.clock.now();
-        let ready = self.ready.iter().filter(|task| task.not_before <= now).count();
+        let suspects = self.suspects.waiting().map(|(_, task)| task).filter(|task| task.not_before <= now).count();
+        let plain = || self.ready.iter().filter(|task| task.not_before <= now).count();
+        let ready = if self.suspects.is_empty() { plain() } else { suspects };
         let share = (rate as usize / self.workers()).max(1);
         let left = self.pacer.left(now);
         let wanted = ready.min(share).saturating_sub(left);

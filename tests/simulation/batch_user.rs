@@ -1,0 +1,108 @@
+//! A user with large and difficult payload lists, for histories of how they are carried out.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::chance::Chance;
+use crate::user::User;
+
+/// What payloads are like.
+const KINDS: [&str; 9] = ["any", "any", "any", "slow", "fails", "refuses", "holds", "extends", "late"];
+
+impl User {
+    /// Something that a user may do to a job that is carried out.
+    pub(crate) async fn change_batch(&mut self, number: u64) {
+        let job = format!("/jobs/job-{number}");
+        match self.chance.below(20) {
+            0..3 => self.pause(number).await,
+            3..7 => self.resume(number).await,
+            7..10 => {
+                let limit = *self.chance.pick(&LIMITS);
+                if let Some(mut read) = self.call("GET", &job, None).await {
+                    read["configuration"]["maxConcurrentRequests"] = json!(limit);
+                    self.call("PUT", &job, Some(read)).await;
+                }
+            }
+            10 => self.terminate(&job).await,
+            11..14 => self.retry(&job).await,
+            14 => {
+                let page: Vec<Value> = (0..3).map(|_| payload(&mut self.chance, None, 1)).collect();
+                self.call("POST", &format!("{job}/payload"), Some(json!(page))).await;
+            }
+            _ => drop(self.call("POST", &format!("{job}/trigger"), None).await),
+        }
+    }
+
+    async fn retry(&mut self, job: &str) {
+        let Some(id) = self.any_run(job).await else { return };
+        self.call("POST", &format!("{job}/runs/{id}/retry"), None).await;
+    }
+
+    /// A job that runs when it is triggered.
+    pub(crate) fn batch(&mut self) -> Value {
+        let chance = &mut self.chance;
+        let rate = chance.one_in(4).then(|| *chance.pick(&[1, 3, 20]));
+        let count = match chance.below(6) {
+            0 => 1,
+            1 => 130 + chance.below(150),
+            _ => 2 + chance.below(40),
+        };
+        let has_poison = chance.one_in(6);
+        let mut payloads: Vec<Value> = (0..count).map(|_| payload(chance, rate, 2)).collect();
+        if has_poison {
+            let place = chance.below(count) as usize;
+            payloads[place] = json!({ "apiName": "work", "parameters": { "kind": "poison", "rate": rate } });
+        }
+        let mut configuration = json!({
+            "maxConcurrentRequests": *chance.pick(&LIMITS),
+            "requestTimeout": *chance.pick(&[20, 60, 600]),
+            "retry": { "maximumAttempts": 1 + chance.below(4), "initialInterval": *chance.pick(&["0s", "1s", "10s", "45s"]) }
+        });
+        if let Some(rate) = rate {
+            configuration["maxRequestsPerSecond"] = json!(rate);
+        }
+        if chance.one_in(8) {
+            configuration["maxRuns"] = json!(1 + chance.below(20));
+        }
+        if chance.one_in(12) {
+            configuration["maxDuration"] = json!("2m");
+        }
+        if chance.one_in(8) {
+            configuration["pauseAfterFailedRuns"] = json!(1);
+        }
+        let mut job = json!({ "payload": payloads, "configuration": configuration });
+        if chance.one_in(2) {
+            job["sink"] = json!({ "type": "webhook", "url": "http://sink.test/" });
+        }
+        if chance.one_in(3) {
+            job["notifications"] = json!([{ "type": "webhook", "url": "http://told.test/" }]);
+        }
+        job
+    }
+}
+
+const LIMITS: [u32; 7] = [1, 2, 5, 10, 40, 130, 250];
+
+/// A payload that may extend its run `depth` times.
+fn payload(chance: &mut Chance, rate: Option<u64>, depth: u32) -> Value {
+    let kind = *chance.pick(&KINDS);
+    let mut parameters = json!({ "kind": kind });
+    if let Some(rate) = rate {
+        parameters["rate"] = json!(rate);
+    }
+    if kind == "extends" {
+        let count = if depth == 0 { 0 } else { chance.below(4) };
+        let by = (0..count).map(|_| {
+            let child = payload(chance, rate, depth - 1);
+            json!({ "api": child["apiName"], "parameters": child["parameters"] })
+        });
+        parameters["by"] = by.collect();
+    }
+    let mut payload = json!({ "apiName": "work", "parameters": parameters });
+    if kind == "late" {
+        let interval = chance.between(Duration::from_secs(5), Duration::from_secs(150)).as_millis() as u64;
+        payload["retry"] = json!({ "initialInterval": interval, "maximumAttempts": 3 });
+    }
+    payload
+}

@@ -1,0 +1,126 @@
+//! The calls of the target that are under way, and what must hold of them whenever one starts.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use sundial_model::{JobRunId, Timestamp};
+
+use crate::world::{SKEW_MAX, World};
+
+/// After the answer of a pause no attempt starts later than this.
+const PAUSE_TIME: Duration = Duration::from_secs(5);
+/// The limit on requests per second is looked at over so long.
+const RATE_WINDOW: Duration = Duration::from_secs(10);
+
+/// A call of the target.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    run: JobRunId,
+    job: String,
+    index: u32,
+    generation: u32,
+    attempt: u32,
+    /// The job's limit of requests per second, which its payloads repeat.
+    rate: Option<u64>,
+}
+
+impl Call {
+    /// Reads a call from its body.
+    pub(crate) fn read(body: &Value) -> Option<Self> {
+        let context = &body["context"];
+        let number = |name: &str| u32::try_from(context[name].as_u64()?).ok();
+        Some(Self {
+            run: context["jobRunId"].as_str()?.parse().ok()?,
+            job: context["jobId"].as_str()?.to_owned(),
+            index: number("payloadIndex")?,
+            generation: number("generation")?,
+            attempt: number("attempt")?,
+            rate: body["parameters"]["rate"].as_u64(),
+        })
+    }
+}
+
+/// The calls under way.
+#[derive(Default)]
+pub(crate) struct Calls(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    under_way: BTreeSet<(JobRunId, u32)>,
+    started: BTreeMap<JobRunId, VecDeque<Timestamp>>,
+    /// Jobs that were paused by their user, and when that was answered.
+    paused: BTreeMap<String, Timestamp>,
+}
+
+impl Calls {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A pause was answered.
+    pub(crate) fn paused(&self, job: &str, at: Timestamp) {
+        self.state().paused.entry(job.to_owned()).or_insert(at);
+    }
+
+    /// A job is no longer known to be paused.
+    pub(crate) fn resumed(&self, job: &str) {
+        self.state().paused.remove(job);
+    }
+
+    /// A call starts; it is under way as long as the answer lives.
+    pub(crate) fn start(&self, world: &Arc<World>, call: Call) -> UnderWay {
+        if let Err(violation) = self.state().check(world, &call) {
+            world.object(format!("{violation} (payload {} of job run {})", call.index, call.run));
+        }
+        UnderWay { world: Arc::clone(world), key: (call.run, call.index) }
+    }
+}
+
+impl State {
+    fn check(&mut self, world: &World, call: &Call) -> Result<(), String> {
+        let now = world.now();
+        if !self.under_way.insert((call.run, call.index)) {
+            return Err("two live workers carry out the same payload".to_owned());
+        }
+        let begin = (call.run, 0);
+        let count = self.under_way.range(begin..=(call.run, u32::MAX)).count();
+        let limit = world.limit(call.run, now);
+        if count > limit as usize {
+            return Err(format!("{count} requests are under way of {limit}"));
+        }
+        if call.attempt > 1 && !world.has_recorded(call.run, call.generation, call.index, call.attempt - 1) {
+            return Err(format!("attempt {} starts before the one before is on record", call.attempt));
+        }
+        if self.paused.get(&call.job).is_some_and(|at| *at + PAUSE_TIME < now) {
+            return Err("an attempt starts long after its job was paused".to_owned());
+        }
+        let started = self.started.entry(call.run).or_default();
+        started.push_back(now);
+        while started.front().is_some_and(|at| *at + RATE_WINDOW < now) {
+            started.pop_front();
+        }
+        // Clocks differ, so that reserved times overlap; and a reservation is good for a second.
+        let slack = (SKEW_MAX * 2 + Duration::from_secs(1)).as_secs() + 1;
+        let most = call.rate.map(|rate| (RATE_WINDOW.as_secs() + slack) * rate + 1);
+        match most {
+            Some(most) if started.len() as u64 > most => {
+                Err(format!("{} requests have started in {RATE_WINDOW:?}, at {:?} a second", started.len(), call.rate))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A call that is under way.
+pub(crate) struct UnderWay {
+    world: Arc<World>,
+    key: (JobRunId, u32),
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.world.calls.state().under_way.remove(&self.key);
+    }
+}
