@@ -21,3 +21,4 @@ mod restart;
 mod schedules;
 mod table_contract;
 mod tenancy;
+mod usage;

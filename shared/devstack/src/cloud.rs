@@ -19,7 +19,7 @@ use crate::data_folder::{DataFolder, DevDescription};
 use crate::demo_services::{self, Received, TARGET_PATH};
 use crate::event_bus::Receiver;
 use crate::function_host::FunctionHost;
-use crate::{DevError, api_gateway, event_bus, storage};
+use crate::{DevError, api_gateway, event_bus, storage, usage};
 
 /// What of the cloud runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +80,10 @@ impl DevCloud {
                 event_bus::serve(ports.events, Receiver::File(folder.join("events.jsonl")), REGION);
             }
             Mode::Whole => {
-                let host = FunctionHost::new(clients.clone());
+                let host = FunctionHost::new(&connection);
                 event_bus::serve(ports.events, Receiver::Functions(Box::new(host.clone())), REGION);
-                let app = demo_services::router(received.clone()).merge(api_gateway::router(host.clone()));
+                let app = demo_services::router(received.clone());
+                let app = app.merge(usage::router(host.usage.clone())).merge(api_gateway::router(host.clone()));
                 tokio::spawn(async move { axum::serve(ports.api, app).await });
                 event_bus::start_timer(host, REGION);
             }

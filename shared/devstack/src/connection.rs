@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use sundial_outbound::ResultsBucket;
+use sundial_runtime::EventBus;
 use sundial_runtime::clients::{http_client, timeouts};
 use sundial_runtime::{Clients, Settings};
-use sundial_store::RETENTION_DEFAULT;
+use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::DevError;
 use crate::data_folder::DevDescription;
+use crate::usage::UsageCounter;
+use crate::usage_interceptor::UsageInterceptor;
 
 /// The clients of the functions, and those below them.
 #[derive(Clone, Debug)]
@@ -20,6 +24,7 @@ pub struct Connection {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// S3.
     pub s3: aws_sdk_s3::Client,
+    eventbridge: aws_sdk_eventbridge::Client,
 }
 
 impl Connection {
@@ -38,12 +43,13 @@ impl Connection {
         };
         let credentials =
             Credentials::new(&description.access_key_id, &description.secret_access_key, None, None, "dev.json");
+        let http_client = http_client();
         let at = |url: &str| {
             SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new(description.region.clone()))
                 .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
-                .http_client(http_client())
+                .http_client(http_client.clone())
                 .timeout_config(timeouts())
                 .endpoint_url(url)
                 .build()
@@ -52,7 +58,23 @@ impl Connection {
         let s3 = aws_sdk_s3::Client::from_conf(s3);
         let dynamodb = aws_sdk_dynamodb::Client::new(&at(&description.dynamodb_url));
         let eventbridge = aws_sdk_eventbridge::Client::new(&at(&description.events_url));
-        let clients = Clients::assemble(settings, dynamodb.clone(), s3.clone(), eventbridge);
-        Ok(Self { clients: clients.map_err(|error| DevError(error.to_string()))?, dynamodb, s3 })
+        let clients = Clients::assemble(settings, dynamodb.clone(), s3.clone(), eventbridge.clone());
+        Ok(Self { clients: clients.map_err(|error| DevError(error.to_string()))?, dynamodb, s3, eventbridge })
+    }
+
+    /// Clients for a function whose calls are counted.
+    pub(crate) fn counted(&self, counter: &UsageCounter, function: &'static str) -> Clients {
+        let counted = || UsageInterceptor { counter: counter.clone(), function };
+        let dynamodb = self.dynamodb.config().to_builder().interceptor(counted()).build();
+        let s3 = self.s3.config().to_builder().interceptor(counted()).build();
+        let eventbridge = self.eventbridge.config().to_builder().interceptor(counted()).build();
+        let settings = &self.clients.settings;
+        let table = Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), &settings.table);
+        Clients {
+            store: Store::new(table, settings.retention),
+            bus: EventBus::new(aws_sdk_eventbridge::Client::from_conf(eventbridge), &settings.bus),
+            results: ResultsBucket::new(aws_sdk_s3::Client::from_conf(s3), &settings.results_bucket),
+            ..self.clients.clone()
+        }
     }
 }

@@ -14,6 +14,9 @@ use sundial_runtime::Clients;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use crate::connection::Connection;
+use crate::usage::UsageCounter;
+
 /// The timeouts of the functions, as in `template.yaml`.
 const JOB_API_TIMEOUT: Duration = Duration::from_secs(29);
 const SCHEDULE_EVALUATOR_TIMEOUT: Duration = Duration::from_secs(180);
@@ -25,11 +28,18 @@ const EXECUTORS_MAX: usize = 100;
 const TICK_AGE_MAX: Duration = Duration::from_secs(60);
 const WORK_AGE_MAX: Duration = Duration::from_secs(300);
 
+/// The names under which is counted what the functions use.
+const JOB_API: &str = "job-api";
+const SCHEDULE_EVALUATOR: &str = "schedule-evaluator";
+const PAYLOAD_EXECUTOR: &str = "payload-executor";
+
 /// Hosts the functions.
 #[derive(Clone)]
 pub(crate) struct FunctionHost {
-    clients: Clients,
+    pub(crate) usage: UsageCounter,
     job_api: Router,
+    evaluator: Clients,
+    executor: Clients,
     evaluators: Arc<Semaphore>,
     executors: Arc<Semaphore>,
 }
@@ -38,10 +48,13 @@ pub(crate) struct FunctionHost {
 pub(crate) const TICK: &str = "Scheduled Event";
 
 impl FunctionHost {
-    pub(crate) fn new(clients: Clients) -> Self {
+    pub(crate) fn new(connection: &Connection) -> Self {
+        let usage = UsageCounter::default();
         Self {
-            job_api: sundial_job_api::router::router(clients.clone()),
-            clients,
+            job_api: sundial_job_api::router::router(connection.counted(&usage, JOB_API)),
+            evaluator: connection.counted(&usage, SCHEDULE_EVALUATOR),
+            executor: connection.counted(&usage, PAYLOAD_EXECUTOR),
+            usage,
             evaluators: Arc::new(Semaphore::new(EVALUATORS_MAX)),
             executors: Arc::new(Semaphore::new(EXECUTORS_MAX)),
         }
@@ -49,6 +62,7 @@ impl FunctionHost {
 
     /// Invokes the job API and waits for its answer.
     pub(crate) async fn job_api(&self, event: Value) -> Result<Value, Error> {
+        let _invocation = self.usage.invocation(JOB_API);
         let event: LambdaEvent<LambdaRequest> = lambda_event(event, JOB_API_TIMEOUT)?;
         tokio::time::timeout(JOB_API_TIMEOUT, sundial_job_api::handle(self.job_api.clone(), event)).await?
     }
@@ -60,20 +74,22 @@ impl FunctionHost {
             TICK | Event::SCHEDULE_CHANGED => tokio::spawn(async move {
                 let turn = tokio::time::timeout(TICK_AGE_MAX, host.evaluators.acquire()).await;
                 let Ok(Ok(_turn)) = turn else { return };
+                let _invocation = host.usage.invocation(SCHEDULE_EVALUATOR);
                 let invoked = async {
                     let event: LambdaEvent<EventBridgeEvent<Value>> = lambda_event(event, SCHEDULE_EVALUATOR_TIMEOUT)?;
-                    sundial_schedule_evaluator::handle(&host.clients, event).await
+                    sundial_schedule_evaluator::handle(&host.evaluator, event).await
                 };
-                report("schedule-evaluator", tokio::time::timeout(SCHEDULE_EVALUATOR_TIMEOUT, invoked).await);
+                report(SCHEDULE_EVALUATOR, tokio::time::timeout(SCHEDULE_EVALUATOR_TIMEOUT, invoked).await);
             }),
             Event::WORK_READY => tokio::spawn(async move {
                 let turn = tokio::time::timeout(WORK_AGE_MAX, host.executors.acquire()).await;
                 let Ok(Ok(_turn)) = turn else { return };
+                let _invocation = host.usage.invocation(PAYLOAD_EXECUTOR);
                 let invoked = async {
                     let event: LambdaEvent<EventBridgeEvent<_>> = lambda_event(event, PAYLOAD_EXECUTOR_TIMEOUT)?;
-                    sundial_payload_executor::handle(&host.clients, event).await
+                    sundial_payload_executor::handle(&host.executor, event).await
                 };
-                report("payload-executor", tokio::time::timeout(PAYLOAD_EXECUTOR_TIMEOUT, invoked).await);
+                report(PAYLOAD_EXECUTOR, tokio::time::timeout(PAYLOAD_EXECUTOR_TIMEOUT, invoked).await);
             }),
             // No rule takes it.
             _ => return,

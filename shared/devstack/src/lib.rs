@@ -12,10 +12,13 @@ pub mod demo_services;
 mod event_bus;
 mod function_host;
 mod storage;
+mod usage;
+mod usage_interceptor;
 
 pub use cloud::{DevCloud, DevOptions, Mode};
 pub use connection::Connection;
 pub use data_folder::DevDescription;
+pub use usage::{CallUsage, FunctionUsage, USAGE_PATH, Usage};
 
 /// The embedded cloud could not start.
 #[derive(Debug, thiserror::Error)]
