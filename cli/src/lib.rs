@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
 #![expect(clippy::print_stderr, reason = "and says on standard error what went wrong")]
 
+mod api;
 mod bench;
 mod demo;
 mod dev;

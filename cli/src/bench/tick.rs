@@ -20,6 +20,7 @@ use sundial_store::{
     keys,
 };
 
+use super::process_figures;
 use super::storage_process::StorageProcess;
 
 #[derive(Args)]
@@ -157,11 +158,11 @@ impl Bench {
     async fn tick(&self, count: u32) -> Result<Ticked, String> {
         let due = Timestamp::from_seconds(clock::now().seconds());
         let ids = self.make_jobs("tick", count, |_| due).await?;
-        let memory_before = memory::forget_peak();
+        let memory_before = process_figures::forget_peak_memory(std::process::id());
         let begun = Instant::now();
         self.evaluate_until_handed_over(ids.len()).await?;
         let took = begun.elapsed();
-        let memory = memory::since(memory_before);
+        let memory = memory_since(memory_before);
         let recorded = self.read(&ids).await?.iter().filter(|due| due.job.active_runs.len() == 1).count();
         if recorded != ids.len() {
             return Err(format!("of {count} jobs {recorded} were recorded"));
@@ -227,27 +228,12 @@ fn definition(due: Timestamp) -> Result<JobDefinition, String> {
     Ok(input.into_definition().0)
 }
 
-/// How much memory this process has, where the system tells (Linux).
-mod memory {
-    /// Lets the peak begin anew. Answers with what is in use, in KiB.
-    pub(super) fn forget_peak() -> Option<u64> {
-        std::fs::write("/proc/self/clear_refs", "5").ok()?;
-        status("VmRSS:")
-    }
-
-    /// The peak since then, in words.
-    pub(super) fn since(before: Option<u64>) -> String {
-        match (before, status("VmHWM:")) {
-            (Some(before), Some(peak)) => {
-                format!("{} MiB, {} MiB more than before", peak / 1024, peak.saturating_sub(before) / 1024)
-            }
-            _ => "unknown".to_owned(),
+/// The peak of memory since it was last forgotten, in words.
+fn memory_since(before: Option<u64>) -> String {
+    match (before, process_figures::peak_memory(std::process::id())) {
+        (Some(before), Some(peak)) => {
+            format!("{} MiB, {} MiB more than before", peak / 1024, peak.saturating_sub(before) / 1024)
         }
-    }
-
-    fn status(name: &str) -> Option<u64> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().trim_end_matches(" kB").parse().ok()
+        _ => "unknown".to_owned(),
     }
 }

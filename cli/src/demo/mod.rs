@@ -1,7 +1,6 @@
 //! `sundial demo`: two scheduled jobs, one for each kind of sink, from their creation to the
 //! last delivery.
 
-mod api;
 mod progress;
 mod report;
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use sundial_devstack::demo_services::RECEIVER_PATH;
 use sundial_devstack::{DevCloud, DevOptions, Mode};
 
-use api::Api;
+use crate::api::Api;
 use progress::Progress;
 
 /// Results are to arrive at least from so many runs of each job.

@@ -5,8 +5,8 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use serde_json::Value;
 use sundial_model::Timestamp;
 
-use super::api::Api;
 use super::progress::short_time;
+use crate::api::Api;
 
 /// Prints a line for each job run.
 pub(crate) async fn print(api: &Api, runs: &[Value]) -> Result<(), String> {
