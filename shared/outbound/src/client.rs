@@ -92,6 +92,8 @@ impl OutboundClient {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // An attempt is one call. And a request that may be sent again is copied first.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .user_agent(concat!("sundial/", env!("CARGO_PKG_VERSION")))
