@@ -243,6 +243,10 @@ impl JobBook {
     /// What has not come to rest.
     pub(crate) fn unrest(&self, now: Timestamp) -> Option<String> {
         let job = self.job.as_ref().filter(|_| !self.is_deleted)?;
+        let paused_itself = job.state.reason.as_ref().is_some_and(|reason| reason.to_string().contains("in a row"));
+        if paused_itself {
+            return None;
+        }
         if !job.is_active() {
             return Some(format!("job {} is paused", job.id));
         }

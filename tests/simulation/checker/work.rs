@@ -1,7 +1,7 @@
 //! The invariants of carrying out a job run, checked after each transaction: nothing is lost,
 //! nothing is done twice, and the counters are right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use sundial_model::Timestamp;
@@ -27,9 +27,14 @@ pub(crate) struct WorkBook {
     attempts: BTreeMap<(u32, u32), u32>,
     due: BTreeMap<Key, DueDeliveries>,
     closings: BTreeMap<u32, Closing>,
+    /// When a lane was written last without anything to say.
+    idle_writes: BTreeMap<u32, VecDeque<Timestamp>>,
     /// The limits of requests, and since when.
     limits: Vec<(Timestamp, u32)>,
 }
+
+/// A worker writes its lane so often in a second at most with nothing to say.
+const IDLE_WRITES_MAX: usize = 25;
 
 /// A change of the limit applies within this time.
 const APPLIED_WITHIN: Duration = Duration::from_secs(10);
@@ -98,6 +103,7 @@ impl WorkBook {
         changes: Vec<WorkChange>,
         statistics: &mut Statistics,
     ) -> Result<(), String> {
+        self.check_rest(now, &changes)?;
         let before = (self.run.clone(), self.queue, self.lanes.clone());
         let mut batch = Batch::default();
         for change in changes {
@@ -161,6 +167,25 @@ impl WorkBook {
             }
             WorkChange::Closing(closing) => {
                 self.closings.insert(closing.generation, *closing);
+            }
+        }
+        Ok(())
+    }
+
+    /// No worker writes its lane over and over without anything to say.
+    fn check_rest(&mut self, now: Timestamp, changes: &[WorkChange]) -> Result<(), String> {
+        let is_idle = |change: &WorkChange| matches!(change, WorkChange::Lane(_) | WorkChange::Queue(_));
+        if !changes.iter().all(is_idle) {
+            return Ok(());
+        }
+        for change in changes {
+            let WorkChange::Lane(lane) = change else { continue };
+            let writes = self.idle_writes.entry(lane.number).or_default();
+            writes.push_back(now);
+            if writes.len() > IDLE_WRITES_MAX
+                && writes.pop_front().is_some_and(|first| first + Duration::from_secs(1) > now)
+            {
+                return Err(format!("lane {} is written over and over", lane.number));
             }
         }
         Ok(())

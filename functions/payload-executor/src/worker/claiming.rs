@@ -25,6 +25,8 @@ const READY_BYTES_MAX: usize = 4_000_000;
 /// Payloads are claimed before the last ones are started, and for so long ahead.
 const CLAIM_BEFORE: Duration = Duration::from_millis(300);
 const CLAIM_AHEAD: Duration = Duration::from_secs(2);
+/// They are claimed this often at most, unless slots are idle.
+const CLAIM_EVERY: Duration = Duration::from_millis(100);
 /// So many batches that were given back are claimed at once.
 const PUT_BACKS_MAX: usize = 4;
 
@@ -78,11 +80,17 @@ impl Worker {
     /// Whether it would claim, if there were something.
     pub(super) fn would_claim(&self) -> bool {
         let has_room = self.unread.is_empty() && self.claims.len() < UNFINISHED_MAX;
-        self.may_work() && has_room && self.ready.len() < self.needed_within(CLAIM_BEFORE)
+        let has_idle_slots = self.ready.len() < self.free_slots();
+        let is_time = has_idle_slots || self.wrote_queue_at.elapsed() >= CLAIM_EVERY;
+        self.may_work() && has_room && is_time && self.ready.len() < self.needed_within(CLAIM_BEFORE)
     }
 
+    /// How many payloads are started within this time. Towards the end of the run others get their
+    /// share.
     fn needed_within(&self, time: Duration) -> usize {
-        self.free_slots() + self.throughput.within(time)
+        let workers = self.workers();
+        let share = if workers > 1 { self.queue.unclaimed() as usize / (2 * workers) } else { usize::MAX };
+        self.free_slots() + self.throughput.within(time).min(share)
     }
 
     /// Whether the lane should hold slots that no other one does, or hold fewer of them.
@@ -112,12 +120,10 @@ impl Worker {
 
     /// Adds a claim to the draft.
     pub(super) async fn draft_claim(&mut self, draft: &mut Draft) -> Result<(), StoreError> {
-        let free = (draft.lane.slots as usize).saturating_sub(self.in_flight.len());
-        let ahead = self.throughput.within(CLAIM_AHEAD);
-        // Towards the end of the run the others get their share.
-        let share = draft.queue.unclaimed() as usize / (2 * self.workers());
+        let added = (draft.lane.slots as usize).saturating_sub(self.lane.slots as usize);
+        let needed = self.needed_within(CLAIM_AHEAD) + added;
         let room = UNFINISHED_MAX.saturating_sub(self.claims.len());
-        let count = (free + ahead.min(share)).saturating_sub(self.ready.len()).clamp(1, CLAIM_MAX).min(room);
+        let count = needed.saturating_sub(self.ready.len()).clamp(1, CLAIM_MAX).min(room);
         if self.next_put_back_at.is_some_and(|at| at <= self.context.clients.clock.now()) && draft.queue.put_back > 0 {
             self.draft_put_backs(draft).await?;
             if !draft.commit.taken.is_empty() {

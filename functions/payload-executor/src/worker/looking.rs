@@ -54,7 +54,7 @@ impl Worker {
         }
         self.queue = seen.queue;
         self.seen = seen;
-        self.lease.seen_at = begun;
+        (self.lease.seen_at, self.queue_seen_at) = (begun, begun);
         Ok(true)
     }
 

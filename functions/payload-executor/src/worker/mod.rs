@@ -71,6 +71,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         throughput: Throughput::new(),
         pacer: Pacer::default(),
         wrote_queue_at: begun,
+        queue_seen_at: begun,
         leave_queue_until: begun,
         tell_at: begun,
     };
@@ -123,7 +124,9 @@ struct Worker {
     buffer: Buffer,
     throughput: Throughput,
     pacer: Pacer,
+    /// When the queue was last written, and when it was last written or seen.
     wrote_queue_at: Instant,
+    queue_seen_at: Instant,
     /// Others were faster at the queue: what happened is recorded without it until then.
     leave_queue_until: Instant,
     /// When the world is told again what it could not be told.
@@ -178,7 +181,8 @@ impl Worker {
 
     /// Does everything that can be done now.
     async fn step(&mut self) -> Result<Step, StoreError> {
-        if self.lease.seen_at.elapsed() >= self.look_every() && !self.look().await? {
+        let looked_at = self.queue_seen_at.min(self.lease.seen_at);
+        if looked_at.elapsed() >= self.look_every() && !self.look().await? {
             return Err(StoreError::Conflict);
         }
         self.tell().await;
@@ -226,7 +230,7 @@ impl Worker {
         let now = self.context.clients.clock.now();
         let in_time = |at: Timestamp| Instant::now() + at.since(now) + Duration::from_millis(1);
         let renew_at = self.lease.renewed_at + self.lease.times.renew_every;
-        let look_at = self.lease.seen_at + self.look_every();
+        let look_at = self.queue_seen_at.min(self.lease.seen_at) + self.look_every();
         let may_start = self.lane.phase == LanePhase::Working && !self.lane.is_draining && self.free_slots() > 0;
         let start_at = self.next_start_at().filter(|_| may_start).map(in_time);
         let put_back_at = self.next_put_back_at.filter(|_| may_start && self.would_claim()).map(in_time);

@@ -99,11 +99,10 @@ impl Worker {
         if must_renew || self.must_record() || !self.announced.is_empty() {
             return true;
         }
-        let wants_queue = self.wants_claim()
-            || self.wants_other_slots()
-            || self.must_return()
-            || self.requests_to_reserve().is_some();
-        wants_queue && !self.leaves_queue()
+        if self.lane.phase != LanePhase::Working || self.leaves_queue() {
+            return false;
+        }
+        self.wants_claim() || self.wants_other_slots() || self.must_return() || self.requests_to_reserve().is_some()
     }
 
     /// Writes all there is to say, as far as it fits.
@@ -135,7 +134,7 @@ impl Worker {
                 self.lease.renewed(begun);
                 (self.lane, self.queue) = (lane, queue.unwrap_or(self.queue));
                 if queue.is_some() {
-                    self.wrote_queue_at = begun;
+                    (self.wrote_queue_at, self.queue_seen_at) = (begun, begun);
                 }
                 self.absorb(draft, due, now).await;
                 Ok(())
