@@ -40,15 +40,18 @@ pub(super) fn of_a_million(payloads: u32, job_api: &FunctionUsage, executor: &Fu
     let mut lines = Vec::new();
     for (what, usage, gb) in [("the run", executor, EXECUTOR_GB), ("storing the job", job_api, JOB_API_GB)] {
         let sum = |of: fn(&CallUsage) -> f64| usage.calls.values().map(of).sum::<f64>();
-        let calls = |call: &str| usage.calls.get(call).map_or(0.0, |usage| usage.calls as f64);
+        let s3 = |request: S3Request| {
+            let calls = usage.calls.iter().filter(|(call, _)| s3_request(call) == Some(request));
+            calls.map(|(_, usage)| usage.calls as f64).sum::<f64>()
+        };
         let items = [
             ("DynamoDB write units", sum(|call| call.write_units), WRITE_UNIT),
             ("DynamoDB read units", sum(|call| call.read_units), READ_UNIT),
             ("Lambda GB-seconds", usage.milliseconds as f64 / 1e3 * gb, GB_SECOND_ON_ARM64),
             ("Lambda invocations", usage.invocations as f64, INVOCATION),
             ("EventBridge events", sum(|call| call.events as f64), EVENT),
-            ("S3 PUT", calls("S3.PutObject"), S3_PUT),
-            ("S3 GET", calls("S3.GetObject"), S3_GET),
+            ("S3 PUT and the like", s3(S3Request::Put), S3_PUT),
+            ("S3 GET and the like", s3(S3Request::Get), S3_GET),
         ];
         for (item, quantity, price) in items.into_iter().filter(|(_, quantity, _)| *quantity > 0.0) {
             let quantity = quantity * times;
@@ -58,6 +61,22 @@ pub(super) fn of_a_million(payloads: u32, job_api: &FunctionUsage, executor: &Fu
     lines
 }
 
+/// What S3 asks two prices for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum S3Request {
+    Put,
+    Get,
+}
+
+/// Each step of an upload in parts is a PUT, listing is one, too, and what deletes is free.
+fn s3_request(call: &str) -> Option<S3Request> {
+    match call.strip_prefix("S3.")? {
+        "GetObject" | "HeadObject" => Some(S3Request::Get),
+        free if free.starts_with("Delete") || free.starts_with("Abort") => None,
+        _ => Some(S3Request::Put),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,7 +84,7 @@ mod tests {
     #[test]
     fn a_million_payloads_cost_what_their_parts_do() {
         let call = CallUsage { calls: 10, read_units: 100.0, write_units: 500.0, events: 2, ..CallUsage::default() };
-        let calls = [("DynamoDB.TransactWriteItems".to_owned(), call), ("S3.PutObject".to_owned(), call)];
+        let calls = [("DynamoDB.TransactWriteItems".to_owned(), call), ("S3.UploadPart".to_owned(), call)];
         let executor =
             FunctionUsage { invocations: 1, running: 0, milliseconds: 3_000, calls: calls.into_iter().collect() };
         let bill = of_a_million(1_000, &FunctionUsage::default(), &executor);
@@ -77,7 +96,7 @@ mod tests {
             ("GB-seconds", 3_000.0 * 0.000_013_333_4),
             ("invocations", 0.000_2),
             ("events", 0.004),
-            ("S3 PUT", 0.05),
+            ("S3 PUT and the like", 0.05),
         ];
         for (item, expected) in expected {
             assert!(usd(item).is_some_and(|usd| (usd - expected).abs() < 1e-9), "{item}: {:?}", usd(item));
