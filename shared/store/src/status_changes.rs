@@ -205,6 +205,12 @@ impl Store {
             let has_started = partition.run.start_time.is_some();
             let status = if has_started { JobRunStatus::Running } else { JobRunStatus::Pending };
             partition.run.move_to(status, None, now);
+            // A worker that came to tell of the pause is there, and begins.
+            let is_there = |lane: &&mut Lane| lane.phase == LanePhase::Working && lane.is_leased(now);
+            if let Some(lane) = partition.lanes.iter_mut().find(is_there).filter(|_| !has_started) {
+                lane.announce.push(Announcement::Started);
+                partition.run.begin(now);
+            }
             let mut writes = partition.puts_of_working(&before)?;
             writes.push(job.check());
             self.table.write(writes).await?;

@@ -174,7 +174,13 @@ impl WorkBook {
 
     /// No worker writes its lane over and over without anything to say.
     fn check_rest(&mut self, now: Timestamp, changes: &[WorkChange]) -> Result<(), String> {
-        let is_idle = |change: &WorkChange| matches!(change, WorkChange::Lane(_) | WorkChange::Queue(_));
+        // Deliveries that are put off at once say nothing either.
+        let is_idle = |change: &WorkChange| {
+            matches!(
+                change,
+                WorkChange::Lane(_) | WorkChange::Queue(_) | WorkChange::Due(..) | WorkChange::Tried(_)
+            )
+        };
         if !changes.iter().all(is_idle) {
             return Ok(());
         }

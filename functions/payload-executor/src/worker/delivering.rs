@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_store::{DueDeliveries, LanePhase, StoreError};
+use sundial_store::{DueDeliveries, StoreError};
 use tokio::time::Instant;
 
 use super::Worker;
@@ -24,13 +24,12 @@ pub(super) fn batch_key(due: &DueDeliveries) -> (Timestamp, u32) {
 }
 
 impl Worker {
-    /// Whether another batch may start: a worker whose time runs out must come to rest, or
-    /// payloads would wait for its end.
+    /// Whether another batch may start. Payloads never wait for it: whoever has no time for them has
+    /// given them back.
     pub(super) fn may_deliver(&self) -> bool {
-        let work_fits = self.lane.phase != LanePhase::Working || Instant::now() + self.needed_time() < self.end_at;
         let bytes: usize = self.delivering.values().sum();
         let has_room = self.deliveries.len() < BATCHES_MAX && bytes < BYTES_MAX;
-        has_room && work_fits && Instant::now() + BATCH_TIME < self.end_at
+        has_room && Instant::now() + BATCH_TIME < self.end_at
     }
 
     /// Starts the batches whose time has come, from the table.
@@ -67,10 +66,7 @@ impl Worker {
 
     fn start_delivery(&mut self, batch: DeliveryBatch) {
         self.delivering.insert(batch_key(&batch.due), batch.due.bytes);
-        // A worker with payloads must not sit on its lane for the sake of a slow sink.
-        let reserved = if self.lane.phase == LanePhase::Working { self.needed_time() } else { Duration::ZERO };
-        let end_at = self.end_at.checked_sub(reserved).unwrap_or(self.end_at);
-        self.deliveries.spawn(delivery::attempt(Arc::clone(&self.context), batch, end_at));
+        self.deliveries.spawn(delivery::attempt(Arc::clone(&self.context), batch, self.end_at));
     }
 
     /// Notes that the table has a batch for this time.
