@@ -19,14 +19,32 @@ const SEEDS_ON_DYNAMODB: u64 = 50;
 const AT_ONCE: usize = 4;
 
 #[test]
-fn nothing_is_lost_or_doubled_in_two_thousand_histories() {
+fn nothing_is_lost_or_doubled_in_two_thousand_histories_of_schedules() {
+    let total = on_model(Story::Schedules);
+    let Statistics { runs, missed, skipped, superseded, released, crashes, .. } = total;
+    for count in [runs / 20, missed, skipped, superseded, released, crashes] {
+        assert!(count > SEEDS_ON_MODEL / 10, "the histories are full of everything: {total:?}");
+    }
+}
+
+#[test]
+fn nor_in_two_thousand_of_large_and_difficult_job_runs() {
+    let total = on_model(Story::Batches);
+    let Statistics { runs, ended, extended, lost, crashes, .. } = total;
+    for count in [runs / 5, ended / 100, extended / 20, lost * 2, crashes / 5] {
+        assert!(count > SEEDS_ON_MODEL / 10, "the histories are full of everything: {total:?}");
+    }
+}
+
+/// Runs the histories of a story, on all cores.
+fn on_model(story: Story) -> Statistics {
     let (next, total) = (AtomicU64::new(0), Mutex::new(Statistics::default()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 while let seed @ 0..SEEDS_ON_MODEL = next.fetch_add(1, Ordering::Relaxed) {
-                    match run_on_model(Story::Schedules, seed) {
+                    match run_on_model(story, seed) {
                         Ok(statistics) => *total.lock().unwrap() += statistics,
                         Err(violation) => panic!("{violation}"),
                     }
@@ -34,20 +52,15 @@ fn nothing_is_lost_or_doubled_in_two_thousand_histories() {
             });
         }
     });
-    let Statistics { runs, missed, skipped, superseded, released, crashes, .. } = *total.lock().unwrap();
-    for count in [runs / 20, missed, skipped, superseded, released, crashes] {
-        assert!(count > SEEDS_ON_MODEL / 10, "the histories are full of everything: {total:?}");
-    }
+    *total.lock().unwrap()
 }
 
 #[test]
 fn a_seed_is_a_history() {
-    for seed in 0..5 {
-        assert_eq!(
-            run_on_model(Story::Schedules, seed).unwrap(),
-            run_on_model(Story::Schedules, seed).unwrap(),
-            "seed {seed}"
-        );
+    for story in [Story::Schedules, Story::Batches] {
+        for seed in 0..5 {
+            assert_eq!(run_on_model(story, seed).unwrap(), run_on_model(story, seed).unwrap(), "{story:?} {seed}");
+        }
     }
 }
 

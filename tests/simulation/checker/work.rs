@@ -176,10 +176,7 @@ impl WorkBook {
     fn check_rest(&mut self, now: Timestamp, changes: &[WorkChange]) -> Result<(), String> {
         // Deliveries that are put off at once say nothing either.
         let is_idle = |change: &WorkChange| {
-            matches!(
-                change,
-                WorkChange::Lane(_) | WorkChange::Queue(_) | WorkChange::Due(..) | WorkChange::Tried(_)
-            )
+            matches!(change, WorkChange::Lane(_) | WorkChange::Queue(_) | WorkChange::Due(..) | WorkChange::Tried(_))
         };
         if !changes.iter().all(is_idle) {
             return Ok(());

@@ -7,7 +7,7 @@ use sundial_outbound::answer_memory::HeldMemory;
 use sundial_store::{LANE_SLOTS_MAX, LanePhase, PayloadRange, StoreError};
 use tokio::time::Instant;
 
-use super::recording::Draft;
+use super::drafting::Draft;
 use super::{Unread, Worker};
 use crate::attempt::worker_lost;
 use crate::buffer::Ended;
@@ -16,10 +16,10 @@ use crate::recover;
 use crate::suspects::LOSSES_MAX;
 
 /// No more payloads than these are claimed at once.
-const CLAIM_MAX: usize = 2_000;
+const CLAIM_MAX: usize = 5_000;
 /// No more payloads than these are held: the lane's item has to hold their ranges, and its next
 /// worker has to read them.
-const UNFINISHED_MAX: usize = 5_000;
+const UNFINISHED_MAX: usize = 10_000;
 /// Payloads are read ahead up to so many bytes.
 const READY_BYTES_MAX: usize = 4_000_000;
 /// Payloads are claimed before the last ones are started, and for so long ahead.

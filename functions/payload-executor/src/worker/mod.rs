@@ -1,19 +1,21 @@
 //! The worker: a loop with slots for attempts, which claims, starts, records and renews.
 //!
 //! This file has the loop; what it does in turn stands beside it: `claiming` payloads, `starting`
-//! attempts, `recording` what happened, `returning` what it has no time for, `opening` lanes for
-//! others, `delivering` results, `looking` at what others have changed, `telling` the world, and
-//! `ending`: what becomes of the lane.
+//! attempts, `drafting` and `writing` what happened, `returning` what it has no time for, `opening`
+//! lanes for others, `delivering` results, `looking` at what others have changed, `telling` the world,
+//! `waiting` for the next thing, and `ending`: what becomes of the lane.
 
 mod claiming;
 mod delivering;
+mod drafting;
 mod ending;
 mod looking;
 mod opening;
-mod recording;
 mod returning;
 mod starting;
 mod telling;
+mod waiting;
+mod writing;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,8 +27,8 @@ use sundial_store::{Lane, LanePhase, PayloadRange, Queue, RunPartition, StoreErr
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::attempt::{AttemptEnd, Attempted};
-use crate::buffer::{Buffer, Ended};
+use crate::attempt::Attempted;
+use crate::buffer::Buffer;
 use crate::claims::Claims;
 use crate::context::RunContext;
 use crate::delivery::Delivered;
@@ -35,6 +37,7 @@ use crate::payload_reader::PayloadReader;
 use crate::ready::{ReadyQueue, Task};
 use crate::suspects::SuspectQueue;
 use crate::throughput::{Pacer, Throughput};
+use writing::Writing;
 
 /// Between two tries to reach the table while it is not available.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -68,6 +71,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         closings: JoinSet::new(),
         delivering: HashMap::new(),
         buffer: Buffer::default(),
+        writing: None,
         throughput: Throughput::new(),
         pacer: Pacer::default(),
         wrote_queue_at: begun,
@@ -122,6 +126,8 @@ struct Worker {
     /// The target asked to be left alone until then.
     hold_until: Option<Timestamp>,
     buffer: Buffer,
+    /// What is being written. Attempts start and end meanwhile.
+    writing: Option<Writing>,
     throughput: Throughput,
     pacer: Pacer,
     /// When the queue was last written, and when it was last written or seen.
@@ -137,19 +143,31 @@ struct Worker {
 enum Step {
     /// Waits for what comes first.
     Wait(Instant),
+    /// Goes on.
+    Go,
     /// Goes home.
     Leave,
 }
 
 impl Worker {
     async fn run(mut self) -> Result<(), StoreError> {
+        let mut wait_until = None;
         loop {
             // Once the lease may be over, what is in flight is somebody else's; leaving this
             // function drops the calls.
             let drop_at = self.lease.drop_at;
-            let step = tokio::time::timeout_at(drop_at, self.step()).await;
             let lost = || StoreError::Unavailable("the lease could not be renewed in time".to_owned());
-            let step = match step.map_err(|_| lost())? {
+            if Instant::now() >= drop_at {
+                return Err(lost());
+            }
+            let turn = async {
+                match wait_until.take() {
+                    Some(until) => self.wait(until).await.map(|()| Step::Go),
+                    None => self.step().await,
+                }
+            };
+            let turn = tokio::time::timeout_at(drop_at, turn).await;
+            let step = match turn.map_err(|_| lost())? {
                 Ok(step) => step,
                 Err(StoreError::Conflict) => match tokio::time::timeout_at(drop_at, self.look()).await {
                     // Spread, so that two that met once do not meet again.
@@ -171,7 +189,8 @@ impl Worker {
             };
             match step {
                 Step::Leave => break,
-                Step::Wait(until) => self.wait(until.min(self.lease.drop_at)).await?,
+                Step::Wait(until) => wait_until = Some(until.min(self.lease.drop_at)),
+                Step::Go => {}
             }
         }
         // The lane is given back; what follows the run's end has a lease of its own.
@@ -182,22 +201,22 @@ impl Worker {
     /// Does everything that can be done now.
     async fn step(&mut self) -> Result<Step, StoreError> {
         let looked_at = self.queue_seen_at.min(self.lease.seen_at);
-        if looked_at.elapsed() >= self.look_every() && !self.look().await? {
+        if self.writing.is_none() && looked_at.elapsed() >= self.look_every() && !self.look().await? {
             return Err(StoreError::Conflict);
         }
-        self.tell().await;
         if self.lane.phase == LanePhase::Working {
             self.notice_time();
             self.read_claimed().await?;
             self.start_attempts();
         }
+        if self.writing.is_some() {
+            return Ok(Step::Wait(self.wake_up_at()));
+        }
         self.start_deliveries().await?;
+        self.tell().await;
         if self.must_write() {
             self.write_out().await?;
-            // What was recorded may have freed the way for more.
-            return Ok(Step::Wait(Instant::now()));
-        }
-        if self.is_quiet() && self.buffer.is_empty() {
+        } else if self.is_quiet() && self.buffer.is_empty() {
             self.end_phase().await?;
             if self.deliveries.is_empty()
                 && let Some(next_at) = self.idle_until()
@@ -223,63 +242,5 @@ impl Worker {
 
     fn is_held(&self) -> bool {
         self.hold_until.is_some_and(|until| until > self.context.clients.clock.now())
-    }
-
-    /// When something is to be done that no task of ours will tell of.
-    fn wake_up_at(&self) -> Instant {
-        let now = self.context.clients.clock.now();
-        let in_time = |at: Timestamp| Instant::now() + at.since(now) + Duration::from_millis(1);
-        let renew_at = self.lease.renewed_at + self.lease.times.renew_every;
-        let look_at = self.queue_seen_at.min(self.lease.seen_at) + self.look_every();
-        let may_start = self.lane.phase == LanePhase::Working && !self.lane.is_draining && self.free_slots() > 0;
-        let start_at = self.next_start_at().filter(|_| may_start).map(in_time);
-        let put_back_at = self.next_put_back_at.filter(|_| may_start && self.would_claim()).map(in_time);
-        let delivery_at = self.next_delivery_at.filter(|_| self.may_deliver()).map(in_time);
-        let tell_at = (!self.lane.announce.is_empty()).then_some(self.tell_at);
-        let times = [
-            Some(renew_at),
-            Some(look_at),
-            self.record_at(),
-            self.return_at(),
-            self.time_runs_out_at(),
-            start_at,
-            put_back_at,
-            delivery_at,
-            tell_at,
-        ];
-        // A time that has passed without effect must not turn this into a loop without rest.
-        let soonest = Instant::now() + Duration::from_millis(1);
-        times.into_iter().flatten().min().unwrap_or(renew_at).max(soonest)
-    }
-
-    /// Waits until then, or for the next thing that happens.
-    async fn wait(&mut self, until: Instant) -> Result<(), StoreError> {
-        let broken = |error| StoreError::Refused(format!("an attempt broke off: {error}"));
-        tokio::select! {
-            biased;
-            Some(attempted) = self.attempts.join_next() => {
-                self.note_attempt(attempted.map_err(broken)?);
-                // Those that ended at the same time come along.
-                while let Some(attempted) = self.attempts.try_join_next() {
-                    self.note_attempt(attempted.map_err(broken)?);
-                }
-            }
-            Some(delivered) = self.deliveries.join_next() => self.note_delivery(delivered.map_err(broken)?),
-            () = tokio::time::sleep_until(until) => {}
-        }
-        Ok(())
-    }
-
-    fn note_attempt(&mut self, attempted: Attempted) {
-        let Attempted { task, end, hold_until, memory } = attempted;
-        self.in_flight.remove(&task.index());
-        self.hold_until = self.hold_until.max(hold_until);
-        match end {
-            AttemptEnd::Final(outcome, extension) => {
-                self.throughput.add(1);
-                self.buffer.push_ended(Ended { task, outcome, extension, memory });
-            }
-            AttemptEnd::Again(failed) => self.buffer.push_again(task, failed),
-        }
     }
 }

@@ -6,7 +6,7 @@ use sundial_model::event::WorkReady;
 use sundial_store::{LANE_SLOTS_MAX, LANES_MAX, LOST_EVENT_AFTER, Lane, LanePhase, PutBack};
 
 use super::Worker;
-use super::recording::Draft;
+use super::drafting::Draft;
 
 /// So many lanes are opened at once.
 const OPENED_AT_ONCE: u32 = 5;

@@ -7,7 +7,7 @@ use sundial_model::Timestamp;
 use sundial_store::LanePhase;
 use tokio::time::Instant;
 
-use super::recording::Draft;
+use super::drafting::Draft;
 use super::{Unread, Worker};
 
 /// Slots that fall free are given back together with those that do so this much later.

@@ -56,7 +56,7 @@ impl Worker {
         }
         if !self.suspects.is_empty() {
             // They are carried out alone, and announced before.
-            if self.announced.is_empty() {
+            if self.announced.is_empty() && self.writing.is_none() {
                 let (free, is_paced) = (self.free_slots(), self.rate().is_some());
                 let pacer = &mut self.pacer;
                 let may_start = |task: &Task| task.not_before <= now && (!is_paced || pacer.take(now));

@@ -1,33 +1,24 @@
-//! Recording: everything that a worker has to say goes into one draft, and is written as one
-//! transaction with its lane.
+//! The draft: everything that a worker has to say goes into one, with its lane and its queue as they
+//! will be then.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_store::{
-    Announcement, AttemptRecord, Commit, DueDeliveries, Lane, LanePhase, PayloadRange, PutBack, Queue, StoreError,
-    Suspects, TransactionToken,
-};
-use tokio::time::Instant;
-
-use super::delivering::batch_key;
-use super::{TRY_AGAIN_AFTER, Unread, Worker};
-use crate::attempt::too_many_payloads;
-use crate::buffer::{self, Batch};
-use crate::claims::Claims;
-use crate::delivery::{DeliveryBatch, Ended, due_with};
 use sundial_model::payload::PAYLOADS_MAX;
+use sundial_store::{
+    Announcement, AttemptRecord, Commit, DueDeliveries, Lane, LanePhase, PUT_BACK_MAX, PayloadRange, PutBack, Queue,
+    StoreError, Suspects,
+};
 
-/// What happened is recorded so much later, together with what happens meanwhile: soon when it is
-/// much, or when nothing else will come.
-const RECORD_MUCH_AFTER: Duration = Duration::from_millis(200);
-const RECORD_AFTER: Duration = Duration::from_secs(1);
-const MUCH: usize = 100;
+use super::{Unread, Worker};
+use crate::attempt::too_many_payloads;
+use crate::buffer::Batch;
+use crate::claims::Claims;
+use crate::delivery::{Ended, due_with};
+
 /// A retry that is further off than this is given back to the queue until then.
 const DEFER_AFTER: Duration = Duration::from_secs(20);
-/// After others were faster at the queue it is left alone for up to so long.
-const LEAVE_QUEUE_FOR: u64 = 60;
 
 /// What is about to be written.
 pub(super) struct Draft {
@@ -42,10 +33,10 @@ pub(super) struct Draft {
     pub(super) needs_queue: bool,
     /// Everything that waits is given back.
     pub(super) returns_all: bool,
-    batch: Batch,
+    pub(super) batch: Batch,
     /// Retries that are given back, and those that are not.
-    deferred: Vec<u32>,
-    reserved: Option<(Timestamp, u32)>,
+    pub(super) deferred: Vec<u32>,
+    pub(super) reserved: Option<(Timestamp, u32)>,
 }
 
 impl Draft {
@@ -71,7 +62,7 @@ impl Draft {
 
     /// Gives payloads back to the queue.
     pub(super) fn put_back(&mut self, due_at: Timestamp, losses: Option<u32>, indices: &[u32]) {
-        for some in indices.chunks(sundial_store::PUT_BACK_MAX) {
+        for some in indices.chunks(PUT_BACK_MAX) {
             let put_back = PutBack::new(due_at, losses, some, self.commit.put_back.len());
             self.queue.put_back += put_back.count();
             self.commit.put_back.push(put_back);
@@ -81,34 +72,9 @@ impl Draft {
 }
 
 impl Worker {
-    /// When what happened is recorded at the latest.
-    pub(super) fn record_at(&self) -> Option<Instant> {
-        let oldest = self.buffer.oldest()?;
-        let is_much = self.buffer.len() >= MUCH;
-        Some(oldest + if is_much { RECORD_MUCH_AFTER } else { RECORD_AFTER })
-    }
-
-    fn must_record(&self) -> bool {
-        let nothing_else_comes = self.is_quiet() && !self.buffer.is_empty();
-        self.buffer.is_full() || nothing_else_comes || self.record_at().is_some_and(|at| at <= Instant::now())
-    }
-
-    /// Whether there is something to write now.
-    pub(super) fn must_write(&mut self) -> bool {
-        let must_renew = self.lease.renewed_at.elapsed() >= self.lease.times.renew_every;
-        if must_renew || self.must_record() || !self.announced.is_empty() {
-            return true;
-        }
-        if self.lane.phase != LanePhase::Working || self.leaves_queue() {
-            return false;
-        }
-        self.wants_claim() || self.wants_other_slots() || self.must_return() || self.requests_to_reserve().is_some()
-    }
-
-    /// Writes all there is to say, as far as it fits.
-    pub(super) async fn write_out(&mut self) -> Result<(), StoreError> {
-        let now = self.context.clients.clock.now();
-        let mut draft = Draft {
+    /// A draft with what happened, as far as it fits, and nothing else yet.
+    pub(super) fn begin_draft(&mut self) -> Draft {
+        Draft {
             lane: self.lane.clone(),
             queue: self.queue,
             commit: Commit::default(),
@@ -119,61 +85,11 @@ impl Worker {
             batch: self.buffer.take(),
             deferred: Vec::new(),
             reserved: None,
-        };
-        let due = self.draft_records(&mut draft, now);
-        let drafted = if self.leaves_queue() { Ok(()) } else { self.draft_queue(&mut draft, now).await };
-        if let Err(error) = drafted {
-            self.buffer.put_back(draft.batch);
-            return Err(error);
-        }
-        self.draft_lane(&mut draft, now);
-        let queue = (draft.needs_queue || draft.queue != self.queue).then_some(draft.queue);
-        let begun = Instant::now();
-        match self.write(&draft.lane, queue.as_ref(), &draft.commit).await {
-            Ok((lane, queue)) => {
-                self.lease.renewed(begun);
-                (self.lane, self.queue) = (lane, queue.unwrap_or(self.queue));
-                if queue.is_some() {
-                    (self.wrote_queue_at, self.queue_seen_at) = (begun, begun);
-                }
-                self.absorb(draft, due, now).await;
-                Ok(())
-            }
-            // Whether it was written is not known; saying it again could count it twice.
-            Err(StoreError::Unavailable(message)) => Err(StoreError::Refused(message)),
-            Err(error) => {
-                if queue.is_some() {
-                    let pause = Duration::from_millis(fastrand::u64(0..LEAVE_QUEUE_FOR));
-                    self.leave_queue_until = Instant::now() + pause;
-                }
-                self.buffer.put_back(draft.batch);
-                self.note_put_backs();
-                Err(error)
-            }
-        }
-    }
-
-    /// Writes until it is known that it was written, or the lease has run out.
-    async fn write(
-        &self,
-        lane: &Lane,
-        queue: Option<&Queue>,
-        commit: &Commit,
-    ) -> Result<(Lane, Option<Queue>), StoreError> {
-        let token = TransactionToken::new();
-        loop {
-            match self.context.clients.store.commit(&self.context.run, lane, queue, commit, &token).await {
-                Err(StoreError::Unavailable(message)) if Instant::now() + TRY_AGAIN_AFTER < self.lease.drop_at => {
-                    tracing::warn!(message, "a commit is tried again");
-                    tokio::time::sleep(TRY_AGAIN_AFTER).await;
-                }
-                result => return result,
-            }
         }
     }
 
     /// What happened: outcomes, retries and deliveries.
-    fn draft_records(&mut self, draft: &mut Draft, now: Timestamp) -> Vec<DueDeliveries> {
+    pub(super) fn draft_records(&mut self, draft: &mut Draft, now: Timestamp) -> Vec<DueDeliveries> {
         let mut extension = Vec::new();
         for ended in &mut draft.batch.ended {
             let count = u32::try_from(ended.extension.len()).unwrap_or(u32::MAX);
@@ -241,7 +157,7 @@ impl Worker {
     }
 
     /// What changes of the queue.
-    async fn draft_queue(&mut self, draft: &mut Draft, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn draft_queue(&mut self, draft: &mut Draft, now: Timestamp) -> Result<(), StoreError> {
         if draft.lane.phase != LanePhase::Working {
             return Ok(());
         }
@@ -263,11 +179,10 @@ impl Worker {
     }
 
     /// The lane's item as all this makes it.
-    fn draft_lane(&self, draft: &mut Draft, now: Timestamp) {
-        let ended: HashMap<u32, ()> = draft.batch.ended.iter().map(|ended| (ended.outcome.index, ())).collect();
-        let again: HashMap<u32, ()> = draft.batch.again.iter().map(|(task, _)| (task.index(), ())).collect();
-        let is_gone = |index| ended.contains_key(&index) || again.contains_key(&index);
-        let mut suspects = self.suspects.announced(is_gone, draft.returns_all);
+    pub(super) fn draft_lane(&self, draft: &mut Draft, now: Timestamp) {
+        let ended = draft.batch.ended.iter().map(|ended| ended.outcome.index);
+        let done: HashSet<u32> = ended.chain(draft.batch.again.iter().map(|(task, _)| task.index())).collect();
+        let mut suspects = self.suspects.announced(|index| done.contains(&index), draft.returns_all);
         for unread in self.unread.iter().filter(|_| !draft.returns_all).chain(&draft.unread) {
             if let Unread::Known(Some(losses), ranges) = unread {
                 let suspect = |range: &PayloadRange| Suspects { range: *range, losses: *losses, in_flight: false };
@@ -280,47 +195,6 @@ impl Worker {
         (lane.claims, lane.suspects) = (draft.claims.ranges(), suspects);
         lane.lease_until = Some(self.lease.until(now));
         lane.hold_until = self.hold_until.filter(|until| *until > now);
-    }
-
-    /// Goes on from what was recorded.
-    async fn absorb(&mut self, draft: Draft, due: Vec<DueDeliveries>, now: Timestamp) {
-        self.claims = draft.claims;
-        if draft.returns_all {
-            self.ready.clear();
-            self.unread.clear();
-            self.suspects.clear_waiting();
-        }
-        self.unread.extend(draft.unread);
-        if !draft.commit.put_back.is_empty() {
-            self.note_put_backs();
-        }
-        let mut items = HashMap::new();
-        for buffer::Ended { task, outcome, memory, .. } in draft.batch.ended {
-            self.suspects.forget(outcome.index);
-            items.insert(outcome.index, (task.payload.payload, outcome));
-            // On record, it is no longer held for its answer.
-            drop(memory);
-        }
-        // Only now may the next attempt start: it has another number than the one on record.
-        for (task, _) in draft.batch.again {
-            self.suspects.forget(task.index());
-            if !draft.deferred.contains(&task.index()) {
-                self.ready.push(task);
-            }
-        }
-        self.start_announced();
-        if let (Some((start, count)), Some(rate)) = (draft.reserved, self.rate()) {
-            self.pacer.add(start, count, rate);
-        }
-        for tried in draft.batch.tried {
-            self.delivering.remove(&batch_key(&tried.done));
-            tried.again.iter().for_each(|again| self.note_delivery_at(again.due_at));
-        }
-        for due in due {
-            let items = due.indices.iter().filter_map(|index| items.remove(index)).collect();
-            self.deliver_soon(DeliveryBatch { due, items: Some(items) });
-        }
-        self.opened(draft.commit.opened, now).await;
     }
 }
 
