@@ -22,6 +22,9 @@ impl fmt::Debug for SimulatedBus {
 impl EventSink for SimulatedBus {
     fn put_events<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), BusError>> {
         for event in events {
+            if let Event::JobRun(what, detail) = event {
+                self.0.told(detail.job_run_id, detail.generation, *what);
+            }
             let copies = self.0.draw(|chance, is_troubled| match chance.below(20) {
                 0 if is_troubled => 0,
                 1 if is_troubled => 2,

@@ -69,6 +69,7 @@ impl Outside {
             "fails" => answer(500, None, &json!({})),
             "refuses" => answer(400, None, &json!({})),
             "holds" if is_bad => answer(429, Some(takes * 3), &json!({})),
+            "extends" if is_bad => answer(503, None, &json!({})),
             "extends" => answer(200, None, &json!({ "result": 1, "extendedPayloads": body["parameters"]["by"] })),
             _ if is_bad => answer(503, None, &json!({})),
             _ => answer(200, None, &json!({ "result": body["parameters"] })),

@@ -8,6 +8,7 @@ use axum::Router;
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use sundial_model::event::{Event, WorkReady};
+use sundial_model::lifecycle::Lifecycle;
 use sundial_model::{JobRunId, Timestamp, WorkspaceId};
 use sundial_outbound::results::model::ModelObjects;
 use sundial_outbound::{OutboundClient, ResultsBucket};
@@ -170,6 +171,11 @@ impl World {
         self.checker().work(run).is_some_and(|work| work.has_recorded(generation, index, attempt))
     }
 
+    /// The world was told something about a run.
+    pub(crate) fn told(&self, run: JobRunId, generation: u32, what: Lifecycle) {
+        self.checker().told(run, generation, what);
+    }
+
     /// Something happened that must never happen.
     pub(crate) fn object(&self, what: String) {
         self.checker().object(what);
@@ -260,8 +266,13 @@ impl World {
         self.invoke(Role::Executor, self.executor_timeout, async |clients| {
             let context = deadline(&clients, self.executor_timeout);
             let Ok(event) = serde_json::from_value(event) else { return };
-            // A failed invocation is what wake times are for.
-            let _ = sundial_payload_executor::handle(&clients, LambdaEvent::new(event, context)).await;
+            // A failed invocation is what wake times are for; but not every failure is one of the table's.
+            if let Err(error) = sundial_payload_executor::handle(&clients, LambdaEvent::new(event, context)).await {
+                let text = error.to_string();
+                if !(text.contains("throttled") || text.contains("answer was lost") || text.contains("lease")) {
+                    self.object(format!("the executor failed: {text}"));
+                }
+            }
         })
         .await;
     }

@@ -4,7 +4,7 @@ use sundial_model::payload::IndexedPayload;
 use sundial_model::run::{FAILED_ATTEMPTS_MAX, FailedAttempt, ResultLocation, Run, RunStatus};
 use sundial_model::{RunId, Timestamp};
 use sundial_runtime::Clients;
-use sundial_store::{DeliveryRecord, Outcome, RunPartition, SegmentAttempts, SegmentOutcomes, StoreError};
+use sundial_store::{DeliveryRecord, Outcome, RunPartition, SegmentAttempts, SegmentOutcomes, StoreError, keys};
 
 /// What the records of a segment say.
 pub(crate) struct SegmentView {
@@ -24,13 +24,34 @@ impl SegmentView {
         Ok(Self { outcomes, attempts })
     }
 
+    /// The same with the attempts of the generation in which a payload ended.
+    pub(crate) async fn of_payload(
+        clients: &Clients,
+        partition: &RunPartition,
+        index: u32,
+    ) -> Result<Self, StoreError> {
+        let (segment, run) = (keys::segment_of(index), &partition.run);
+        let view = Self::read(clients, partition, segment).await?;
+        match view.outcomes.get(index) {
+            Some((ended_in, _)) if ended_in < run.generation && !view.outcomes.is_open(index, run) => {
+                let attempts = clients.store.attempts(run.id, segment, ended_in).await?;
+                Ok(Self { attempts, ..view })
+            }
+            _ => Ok(view),
+        }
+    }
+
     /// How a payload stands: its outcome, unless it is to be carried out again.
     fn standing(&self, partition: &RunPartition, index: u32, now: Timestamp) -> (RunStatus, Option<(u32, &Outcome)>) {
         let run = &partition.run;
         let ended = self.outcomes.get(index);
-        if self.outcomes.is_open(index, run.generation) && !run.status.is_terminal() {
-            let is_claimed = is_claimed(partition, index, now);
-            return (if is_claimed { RunStatus::Running } else { RunStatus::Pending }, None);
+        if self.outcomes.is_open(index, run) {
+            let status = match run.status.is_terminal() {
+                true => RunStatus::Canceled,
+                false if is_claimed(partition, index, now) => RunStatus::Running,
+                false => RunStatus::Pending,
+            };
+            return (status, None);
         }
         let status = match ended {
             Some((_, outcome)) if outcome.has_succeeded() => RunStatus::Succeeded,

@@ -59,6 +59,9 @@ impl Lease {
     }
 }
 
+/// A lane that could not be taken up after so many tries is found again by its wake time.
+const TRIES_MAX: u32 = 20;
+
 /// A lane that was taken up, and what was seen of its run.
 pub(crate) struct Acquired {
     pub(crate) partition: RunPartition,
@@ -72,6 +75,7 @@ pub(crate) struct Acquired {
 /// there is nothing to do, or another worker has the lane.
 pub(crate) async fn acquire(clients: &Clients, run: JobRunId, number: u32) -> Result<Option<Acquired>, StoreError> {
     let times = LeaseTimes::new(clients.settings.lease);
+    let mut tries = 0;
     loop {
         let begun = Instant::now();
         let Some(mut partition) = clients.store.run_partition(run).await? else { return Ok(None) };
@@ -98,9 +102,11 @@ pub(crate) async fn acquire(clients: &Clients, run: JobRunId, number: u32) -> Re
                 return Ok(Some(Acquired { partition, lane, lease, claimed }));
             }
             // Another worker was faster, or another lane has changed the queue: look again.
-            Err(StoreError::Conflict) => {}
+            Err(StoreError::Conflict) if tries < TRIES_MAX => tries += 1,
             Err(error) => return Err(error),
         }
+        // Spread, so that two that met once do not meet again.
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(1..10 << tries.min(5)))).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Payloads that were claimed and wait for a slot, or for their next attempt.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use sundial_model::Timestamp;
@@ -45,10 +45,12 @@ impl Task {
     }
 }
 
-/// In the order of the times before which they must not start.
+/// Tasks that can start, and tasks that wait for their time.
 #[derive(Default)]
 pub(crate) struct ReadyQueue {
-    heap: BinaryHeap<Reverse<Entry>>,
+    startable: VecDeque<Task>,
+    /// In the order of the times before which they must not start.
+    waiting: BinaryHeap<Reverse<Entry>>,
     bytes: usize,
 }
 
@@ -83,37 +85,83 @@ impl Ord for Entry {
 impl ReadyQueue {
     pub(crate) fn push(&mut self, task: Task) {
         self.bytes += task.bytes;
-        self.heap.push(Reverse(Entry(task)));
+        if task.not_before == Timestamp::EPOCH {
+            self.startable.push_back(task);
+        } else {
+            self.waiting.push(Reverse(Entry(task)));
+        }
     }
 
-    /// Takes out the next task.
+    /// Lets those start whose time has come, before those that were not tried yet.
+    pub(crate) fn advance(&mut self, now: Timestamp) {
+        while self.waiting.peek().is_some_and(|Reverse(Entry(task))| task.not_before <= now) {
+            let Some(Reverse(Entry(task))) = self.waiting.pop() else { break };
+            self.startable.push_front(task);
+        }
+    }
+
+    /// Takes out the next task that can start.
     pub(crate) fn pop(&mut self) -> Option<Task> {
-        let Reverse(Entry(task)) = self.heap.pop()?;
+        let task = self.startable.pop_front()?;
         self.bytes = self.bytes.saturating_sub(task.bytes);
         Some(task)
     }
 
-    /// The next task.
+    /// The next task that can start.
     pub(crate) fn peek(&self) -> Option<&Task> {
-        self.heap.peek().map(|Reverse(Entry(task))| task)
+        self.startable.front()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+    /// When the next task may start.
+    pub(crate) fn next_at(&self) -> Option<Timestamp> {
+        let waiting = || self.waiting.peek().map(|Reverse(Entry(task))| task.not_before);
+        if self.startable.is_empty() { waiting() } else { Some(Timestamp::EPOCH) }
     }
 
-    /// About how many bytes they take.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.startable.is_empty() && self.waiting.is_empty()
+    }
+
+    /// How many can start.
+    pub(crate) fn startable(&self) -> usize {
+        self.startable.len()
+    }
+
+    /// About how many bytes all of them take.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// All of them, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Task> {
-        self.heap.iter().map(|Reverse(Entry(task))| task)
+        self.startable.iter().chain(self.waiting.iter().map(|Reverse(Entry(task))| task))
     }
 
     pub(crate) fn clear(&mut self) {
-        self.heap.clear();
+        self.startable.clear();
+        self.waiting.clear();
         self.bytes = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(index: u32, seconds: i64) -> Task {
+        let payload = serde_json::from_value(serde_json::json!({ "apiName": "a" })).expect("a payload");
+        Task { not_before: Timestamp::from_seconds(seconds), ..Task::new(IndexedPayload { index, payload }) }
+    }
+
+    #[test]
+    fn what_waits_for_its_time_is_not_in_the_way_of_what_can_start() {
+        let mut ready = ReadyQueue::default();
+        [task(1, 20), task(2, 0), task(3, 10)].into_iter().for_each(|task| ready.push(task));
+        assert_eq!((ready.startable(), ready.pop().map(|task| task.index())), (1, Some(2)));
+        assert_eq!((ready.peek().is_none(), ready.next_at()), (true, Some(Timestamp::from_seconds(10))));
+        ready.advance(Timestamp::from_seconds(15));
+        assert_eq!((ready.pop().map(|task| task.index()), ready.is_empty()), (Some(3), false));
+        ready.advance(Timestamp::from_seconds(20));
+        assert_eq!((ready.pop().map(|task| task.index()), ready.is_empty()), (Some(1), true));
     }
 }

@@ -17,12 +17,12 @@ pub(crate) async fn unfinished(context: &RunContext, ranges: &[PayloadRange]) ->
         let outcomes = store.outcomes(run, segment, generation).await?;
         let attempts = store.attempts(run, segment, generation).await?;
         for range in ranges {
-            if !(range.start..range.end).any(|index| outcomes.is_open(index, generation)) {
+            if !(range.start..range.end).any(|index| outcomes.is_open(index, &context.run)) {
                 continue;
             }
             let count = range.count() as usize;
             let payloads = store.run_payloads_within(&context.snapshot, range.start, count, usize::MAX).await?;
-            for payload in payloads.into_iter().filter(|payload| outcomes.is_open(payload.index, generation)) {
+            for payload in payloads.into_iter().filter(|payload| outcomes.is_open(payload.index, &context.run)) {
                 let mut task = Task::new(payload);
                 if let Some(last) = attempts.of(task.index()).last() {
                     (task.attempts_made, task.not_before) = (last.failed.attempt, last.next_attempt_at);
@@ -61,7 +61,7 @@ pub(crate) async fn open_from(
         let segment = keys::segment_of(stretch.end);
         let segment_end = ((segment + 1) * keys::SEGMENT_LENGTH).min(run_end);
         let outcomes = store.outcomes(run, segment, generation).await?;
-        stretch.indices.extend((stretch.end..segment_end).filter(|index| outcomes.is_open(*index, generation)));
+        stretch.indices.extend((stretch.end..segment_end).filter(|index| outcomes.is_open(*index, &context.run)));
         stretch.end = segment_end;
     }
     Ok(stretch)

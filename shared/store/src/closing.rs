@@ -78,6 +78,9 @@ pub struct Closing {
     /// The export.
     #[serde(with = "as_json")]
     pub export: Export,
+    /// How often the export did not come to its end.
+    #[serde(default)]
+    pub failures: u32,
     /// A worker works on it until then, unless it says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
@@ -146,6 +149,7 @@ impl RunPartition {
             is_announced: false,
             notifications: None,
             export: if has_results { Export::Pending(ExportProgress::default()) } else { Export::None },
+            failures: 0,
             lease_until: None,
             next_at: Some(now + LOST_EVENT_AFTER),
             keep_until: run.keep_until,

@@ -3,7 +3,6 @@
 //! counters of the lane that made them.
 
 use serde::{Deserialize, Serialize};
-use sundial_model::JobRunId;
 use sundial_model::payload::Payload;
 
 use crate::Store;
@@ -83,7 +82,7 @@ impl Store {
         writes.extend(queue.map(|queue| queue.put(run.id)).transpose()?);
         writes.extend(commit.records(run, lane)?);
         for put_back in &commit.put_back {
-            writes.push(put_back.put(run.id, lane, run.keep_until)?);
+            writes.push(put_back.put(run, lane)?);
         }
         writes.extend(commit.taken.iter().map(PutBack::take));
         for opened in &commit.opened {
@@ -93,15 +92,6 @@ impl Store {
         self.table.write_once(writes, token).await?;
         let queue = queue.map(|queue| Queue { revision: queue.revision + 1, ..*queue });
         Ok((Lane { revision: lane.revision + 1, ..lane.clone() }, queue))
-    }
-
-    /// Writes a lane alone.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when it was taken or changed.
-    pub async fn put_lane(&self, run: JobRunId, lane: &Lane) -> Result<Lane, StoreError> {
-        self.table.write(vec![lane.put(run)?]).await?;
-        Ok(Lane { revision: lane.revision + 1, ..lane.clone() })
     }
 
     /// Writes a lane that a worker takes up, the queue if it claims something with it, and the run if

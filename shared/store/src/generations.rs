@@ -4,12 +4,11 @@
 use sundial_engine::overlap::{Admission, Origin};
 use sundial_model::event::WorkReady;
 use sundial_model::job_run::JobRunStatus;
-use sundial_model::schedule::Overlap;
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::lane::LanePhase;
+use crate::lane::{Announcement, LanePhase};
 use crate::run_partition::RunPartition;
 use crate::start::LOST_EVENT_AFTER;
 use crate::stored_job::StoredJob;
@@ -49,6 +48,7 @@ impl RunPartition {
     fn begin_generation(&mut self, now: Timestamp) {
         let summary = self.summary(now);
         self.run.generation += 1;
+        self.run.first_new = self.queue.total;
         (self.run.generation_began_at, self.run.end_time, self.run.reason) = (now, None, None);
         self.run.begin(now);
         (self.queue.next, self.queue.put_back, self.queue.canceled) = (0, 0, summary.canceled);
@@ -62,6 +62,7 @@ impl RunPartition {
             lane.release(lane.wake_for_rest(now));
             if lane.number == 0 {
                 (lane.phase, lane.next_at) = (LanePhase::Working, Some(now + LOST_EVENT_AFTER));
+                lane.announce.push(Announcement::Started);
             }
         }
     }
@@ -84,7 +85,7 @@ impl Store {
             }
             let admission = job.occupancy().admit(job.overlap(), Origin::Present);
             // It cannot wait for others, nor is it newer than them.
-            if admission != Admission::Start && job.overlap() != Overlap::Allow {
+            if admission != Admission::Start {
                 return Ok(Retried::AnotherJobRunActive(job.why_skipped().message));
             }
             partition.begin_generation(now);

@@ -17,7 +17,7 @@
 //! | its queue | `RUN#6f1c…` | `QUEUE` |
 //! | a lane of it | `RUN#6f1c…` | `LANE#03` |
 //! | what follows its end | `RUN#6f1c…` | `CLOSING#0001` (generation) |
-//! | payloads given back to the queue | `RUN#6f1c…#PUT-BACK` | `2026-…Z#03#00000017#002` (when, lane, its revision, number) |
+//! | payloads given back to the queue | `RUN#6f1c…#PUT-BACK#0001` (generation) | `2026-…Z#03#00000017#002` (when, lane, its revision, number) |
 //! | payloads that it was extended by | `RUN#6f1c…#EXTENDED#0002` (block) | `CHUNK#00020200` (first index) |
 //! | deliveries due in a lane | `RUN#6f1c…#LANE#03` | `DUE#2026-…Z#0001#00000200` (when, generation, index) |
 //! | outcomes of a segment | `RUN#6f1c…#SEGMENT#00002` | `OUTCOME#0001#00000200` (generation, lowest index) |
@@ -179,14 +179,14 @@ pub fn closing(run: JobRunId, generation: u32) -> Key {
     Key::new(run_partition(run), format!("{CLOSING_PREFIX}{generation:04}"))
 }
 
-/// Where payloads stand that were given back to a job run's queue.
-pub fn put_backs(run: JobRunId) -> String {
-    format!("RUN#{run}#PUT-BACK")
+/// Where payloads stand that were given back to a job run's queue in a generation.
+pub fn put_backs(run: JobRunId, generation: u32) -> String {
+    format!("RUN#{run}#PUT-BACK#{generation:04}")
 }
 
 /// Payloads that a lane at this revision gives back until a time.
-pub fn put_back(run: JobRunId, due_at: Timestamp, lane: u32, revision: u64, number: usize) -> Key {
-    Key::new(put_backs(run), format!("{due_at}#{lane:02}#{revision:08}#{number:03}"))
+pub fn put_back(run: JobRunId, generation: u32, due_at: Timestamp, lane: u32, revision: u64, number: usize) -> Key {
+    Key::new(put_backs(run, generation), format!("{due_at}#{lane:02}#{revision:08}#{number:03}"))
 }
 
 /// How many payloads that a run was extended by share a partition.

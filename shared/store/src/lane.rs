@@ -74,6 +74,7 @@ impl PayloadRange {
 
 /// Payloads that a worker had when it died. Any of them may be what it died of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u32, u32, u32, bool)", into = "(u32, u32, u32, bool)")]
 pub struct Suspects {
     /// Which payloads; those among them that are finished are none any more.
     pub range: PayloadRange,
@@ -81,6 +82,18 @@ pub struct Suspects {
     pub losses: u32,
     /// Whether an attempt at them is announced: it is about to start, or under way.
     pub in_flight: bool,
+}
+
+impl From<(u32, u32, u32, bool)> for Suspects {
+    fn from((start, end, losses, in_flight): (u32, u32, u32, bool)) -> Self {
+        Self { range: PayloadRange { start, end }, losses, in_flight }
+    }
+}
+
+impl From<Suspects> for (u32, u32, u32, bool) {
+    fn from(suspects: Suspects) -> Self {
+        (suspects.range.start, suspects.range.end, suspects.losses, suspects.in_flight)
+    }
 }
 
 /// What is to be told to the world about the run, by the worker of this lane.

@@ -2,13 +2,14 @@
 //! a worker has no time for. Any lane claims them again when they are due.
 
 use serde::{Deserialize, Serialize};
-use sundial_model::{JobRunId, Timestamp};
+use sundial_model::Timestamp;
 
 use crate::Store;
 use crate::error::StoreError;
 use crate::item::{NewItem, as_json, read, text};
 use crate::keys::{self, Key};
 use crate::lane::{Lane, PayloadRange};
+use crate::run_partition::StoredJobRun;
 use crate::table::{Expect, Range, Write};
 
 /// One put-back has so many payloads at most.
@@ -45,9 +46,9 @@ impl PutBack {
         self.ranges.iter().map(PayloadRange::count).sum()
     }
 
-    pub(crate) fn put(&self, run: JobRunId, lane: &Lane, keep_until: Timestamp) -> Result<Write, StoreError> {
-        let key = keys::put_back(run, self.due_at, lane.number, lane.revision, self.number);
-        Ok(Write::Put(NewItem::new(key, self)?.expiring(Some(keep_until)), Expect::Nothing))
+    pub(crate) fn put(&self, run: &StoredJobRun, lane: &Lane) -> Result<Write, StoreError> {
+        let key = keys::put_back(run.id, run.generation, self.due_at, lane.number, lane.revision, self.number);
+        Ok(Write::Put(NewItem::new(key, self)?.expiring(Some(run.keep_until)), Expect::Nothing))
     }
 
     /// The write that takes it: it is refused when somebody else has.
@@ -62,8 +63,8 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn put_backs(&self, run: JobRunId, limit: usize) -> Result<Vec<PutBack>, StoreError> {
-        let partition = keys::put_backs(run);
+    pub async fn put_backs(&self, run: &StoredJobRun, limit: usize) -> Result<Vec<PutBack>, StoreError> {
+        let partition = keys::put_backs(run.id, run.generation);
         let range = Range { pk: partition.clone(), from: "0".to_owned(), to: "9".to_owned(), backward: false };
         let mut put_backs = Vec::new();
         for item in self.table.query(&range, limit).await? {

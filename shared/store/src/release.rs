@@ -115,8 +115,16 @@ impl Store {
         for (key, id) in next {
             writes.push(Write::Delete(key, Expect::Anything));
             job.waiting_runs = job.waiting_runs.saturating_sub(1);
-            let Some(mut run) = self.stored_run(id).await?.filter(|run| !run.status.is_terminal()) else { continue };
+            let waiting = self.run_partition_to_change(id).await?;
+            let waiting = waiting.filter(|waiting| !waiting.run.status.is_terminal());
+            let Some(RunPartition { mut run, mut queue, .. }) = waiting else { continue };
             run.updated_at = now;
+            // The limit is the one setting that is not that of the time when it was recorded.
+            let limit = job.definition.configuration.max_concurrent_requests.get();
+            if queue.limit != limit {
+                queue.limit = limit;
+                writes.push(queue.put(id)?);
+            }
             // Written, so that whoever has read it as waiting notices.
             writes.push(run.put()?);
             writes.push(run.first_lane(now).put_expecting(id, Expect::Nothing)?);

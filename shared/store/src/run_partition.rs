@@ -51,6 +51,9 @@ pub struct StoredJobRun {
     pub created_at: Timestamp,
     /// When this generation was.
     pub generation_began_at: Timestamp,
+    /// Payloads from this index on came with this generation: results of it have added them.
+    #[serde(default)]
+    pub first_new: u32,
     /// When a worker took it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Timestamp>,

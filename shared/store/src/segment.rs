@@ -9,6 +9,7 @@ use crate::commit::{AttemptsItem, DeliveriesItem, OutcomesItem};
 use crate::error::StoreError;
 use crate::item::{Item, read, text};
 use crate::outcome::{AttemptRecord, DeliveryRecord, DueDeliveries, Outcome};
+use crate::run_partition::StoredJobRun;
 use crate::table::Range;
 use crate::{Store, keys};
 
@@ -28,12 +29,12 @@ impl SegmentOutcomes {
         is_wanted.then(|| self.0.remove(&index)).flatten().map(|(_, outcome)| outcome)
     }
 
-    /// Whether a payload is to be carried out in this generation: in the first one, until it has
-    /// ended; in a later one, if it had failed before.
-    pub fn is_open(&self, index: u32, generation: u32) -> bool {
+    /// Whether a payload is to be carried out in this generation of its run: if it had failed before
+    /// or has come with it, until it has ended.
+    pub fn is_open(&self, index: u32, run: &StoredJobRun) -> bool {
         match self.get(index) {
-            None => generation == 1,
-            Some((ended_in, outcome)) => ended_in < generation && !outcome.has_succeeded(),
+            None => index >= run.first_new,
+            Some((ended_in, outcome)) => ended_in < run.generation && !outcome.has_succeeded(),
         }
     }
 }
@@ -152,14 +153,29 @@ mod tests {
         }
     }
 
+    fn run() -> StoredJobRun {
+        serde_json::from_value(serde_json::json!({
+            "id": "0198c5a0-0000-7000-8000-000000000003", "jobUuid": "0198c5a0-0000-7000-8000-000000000004",
+            "jobId": "nightly", "projectId": "0198c5a0-0000-7000-8000-000000000002", "projectName": "shop",
+            "workspaceId": "0198c5a0-0000-7000-8000-000000000001", "runType": "MANUAL", "status": "RUNNING",
+            "reason": "null", "generation": 1, "createdAt": "2026-01-31T09:00:00.000Z",
+            "generationBeganAt": "2026-01-31T09:00:00.000Z", "updatedAt": "2026-01-31T09:00:00.000Z",
+            "keepUntil": "2026-01-31T09:00:00.000Z"
+        }))
+        .expect("a run")
+    }
+
     #[test]
     fn a_later_generation_carries_out_what_had_failed() {
         let outcomes = [(1, outcome(0, false)), (1, outcome(1, true)), (2, outcome(2, true)), (2, outcome(3, false))];
         let outcomes = outcomes.into_iter().map(|(generation, outcome)| (outcome.index, (generation, outcome)));
         let outcomes = SegmentOutcomes(outcomes.collect());
-        let open = |generation| (0..5).filter(|index| outcomes.is_open(*index, generation)).collect::<Vec<_>>();
-        assert_eq!(open(1), [4], "the others have ended");
-        assert_eq!(open(2), [1], "4 was canceled in generation 1");
-        assert_eq!(open(3), [1, 2]);
+        let open = |generation, first_new| {
+            let run = StoredJobRun { generation, first_new, ..run() };
+            (0..6).filter(|index| outcomes.is_open(*index, &run)).collect::<Vec<_>>()
+        };
+        assert_eq!(open(1, 0), [4, 5], "the others have ended");
+        assert_eq!(open(2, 5), [1, 5], "4 was canceled in generation 1, and 5 has come since");
+        assert_eq!(open(3, 6), [1, 2]);
     }
 }

@@ -115,6 +115,7 @@ impl StoredJob {
             effective_time: new.occurrence.map(|occurrence| occurrence.effective),
             created_at: now,
             generation_began_at: now,
+            first_new: 0,
             start_time: None,
             end_time: is_skipped.then_some(now),
             updated_at: now,

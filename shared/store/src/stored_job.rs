@@ -154,7 +154,7 @@ impl StoredJob {
         match status {
             JobRunStatus::Failed => self.failed_in_a_row += 1,
             JobRunStatus::Completed => self.failed_in_a_row = 0,
-            _ => {}
+            _ => return,
         }
         let most = self.definition.configuration.pause_after_failed_runs;
         if self.is_active() && most.is_some_and(|most| self.failed_in_a_row >= most.get()) {

@@ -11,6 +11,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use sundial_model::job_run::{JobRunStatus, ReasonType};
+use sundial_model::lifecycle::Lifecycle;
 use sundial_model::{JobRunId, JobUuid, Timestamp};
 use sundial_store::inspection::{Change, WorkChange, change, work_change};
 use sundial_store::keys::Key;
@@ -120,6 +121,11 @@ impl Checker {
         if self.trace.len() > TRACE_LENGTH {
             self.trace.pop_front();
         }
+    }
+
+    /// The world was told something about a run.
+    pub(crate) fn told(&mut self, run: JobRunId, generation: u32, what: Lifecycle) {
+        self.work.entry(run).or_default().told(generation, what);
     }
 
     /// How a run is carried out.

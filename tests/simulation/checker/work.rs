@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use sundial_model::Timestamp;
+use sundial_model::lifecycle::Lifecycle;
 use sundial_store::inspection::WorkChange;
 use sundial_store::keys::Key;
 use sundial_store::{
@@ -23,9 +24,13 @@ pub(crate) struct WorkBook {
     put_backs: BTreeMap<String, PutBack>,
     /// How payloads ended last, and in which generation.
     ended: BTreeMap<u32, (u32, bool)>,
+    /// Payloads that had not ended when a generation did.
+    canceled: BTreeMap<u32, u32>,
     /// The failed attempts on record, by generation and payload.
     attempts: BTreeMap<(u32, u32), u32>,
     due: BTreeMap<Key, DueDeliveries>,
+    /// What the world was told, by generation, and how often.
+    told: BTreeMap<(u32, &'static str), u32>,
     closings: BTreeMap<u32, Closing>,
     /// When a lane was written last without anything to say.
     idle_writes: BTreeMap<u32, VecDeque<Timestamp>>,
@@ -218,11 +223,7 @@ impl WorkBook {
             if *generation != run.generation {
                 return Err(format!("payload {index} ended in generation {generation} of {}", run.generation));
             }
-            let is_open = match self.ended.get(&index) {
-                None => *generation == 1,
-                Some((ended_in, succeeded)) => ended_in < generation && !succeeded,
-            };
-            if !is_open || index >= queue.total {
+            if !self.is_open(index) || index >= queue.total {
                 return Err(format!("payload {index} ended, but was not open in generation {generation}"));
             }
             let recorded = self.attempts.get(&(*generation, index)).copied().unwrap_or(0);
@@ -276,15 +277,12 @@ impl WorkBook {
 
     /// Every payload that is to be carried out is in one place: one lane, the queue, or what was
     /// given back.
-    fn check_places(&self) -> Result<(), String> {
-        let (Some(run), Some(queue)) = (&self.run, self.queue) else { return Ok(()) };
+    fn check_places(&mut self) -> Result<(), String> {
+        let (Some(run), Some(queue)) = (self.run.clone(), self.queue) else { return Ok(()) };
         if run.status.is_terminal() {
-            return Ok(());
+            return self.check_end(&run, queue);
         }
-        let is_open = |index: u32| match self.ended.get(&index) {
-            None => run.generation == 1,
-            Some((ended_in, succeeded)) => *ended_in < run.generation && !succeeded,
-        };
+        let is_open = |index: u32| self.is_open(index);
         let mut places = vec![0_u8; queue.total as usize];
         let note = |places: &mut Vec<u8>, index: u32| {
             let place = places.get_mut(index as usize).ok_or("a payload is claimed that is not there")?;
@@ -323,6 +321,31 @@ impl WorkBook {
         Ok(())
     }
 
+    /// Whether a payload is to be carried out in the generation that goes on.
+    fn is_open(&self, index: u32) -> bool {
+        let Some(run) = &self.run else { return false };
+        match self.ended.get(&index) {
+            Some((ended_in, succeeded)) => *ended_in < run.generation && !succeeded,
+            None => self.canceled.get(&index).is_none_or(|canceled_in| *canceled_in >= run.generation),
+        }
+    }
+
+    /// A run that has ended by its payloads has none left, but for those over its most runs.
+    fn check_end(&mut self, run: &StoredJobRun, queue: Queue) -> Result<(), String> {
+        let ended_by_itself = run.reason.is_none();
+        if let Some(index) = (0..queue.end()).find(|index| ended_by_itself && self.is_open(*index)) {
+            return Err(format!("the run is {:?}, but payload {index} is to be carried out", run.status));
+        }
+        if ended_by_itself && !self.put_backs.is_empty() {
+            return Err(format!("the run is {:?}, but payloads are given back", run.status));
+        }
+        for index in (0..queue.total).filter(|index| !self.ended.contains_key(index)) {
+            self.canceled.entry(index).or_insert(run.generation);
+        }
+        self.put_backs.clear();
+        Ok(())
+    }
+
     /// What has not come to rest, in words.
     pub(crate) fn unrest(&self, now: Timestamp) -> Option<String> {
         let run = self.run.as_ref()?;
@@ -339,7 +362,19 @@ impl WorkBook {
         if run.status.is_terminal() && self.closings.get(&run.generation).is_none_or(|closing| !closing.is_done()) {
             return Some(format!("what follows the end of job run {} is not done", run.id));
         }
+        let end = Lifecycle::of_end(run.status);
+        let start = run.start_time.map(|_| Lifecycle::Started).filter(|_| end.is_some());
+        let untold =
+            start.into_iter().chain(end).find(|what| !self.told.contains_key(&(run.generation, what.detail_type())));
+        if let Some(what) = untold {
+            return Some(format!("nobody was told that job run {} has {what:?}", run.id));
+        }
         None
+    }
+
+    /// The world was told something about it.
+    pub(crate) fn told(&mut self, generation: u32, what: Lifecycle) {
+        *self.told.entry((generation, what.detail_type())).or_default() += 1;
     }
 
     /// Whether a failed attempt of this number is on record.

@@ -71,7 +71,7 @@ async fn one(clients: &Clients, partition: &RunPartition, index: u32) -> Result<
     let snapshot = clients.store.snapshot(partition.run.id).await?;
     let payload = clients.store.run_payloads_from(&snapshot, index, 1).await?.pop();
     let payload = payload.ok_or_else(|| Problem::not_found("such payload"))?;
-    let view = SegmentView::read(clients, partition, keys::segment_of(index)).await?;
+    let view = SegmentView::of_payload(clients, partition, index).await?;
     let run = view.run(partition, payload, clients.clock.now());
     let deliveries = clients.store.deliveries(partition.run.id, keys::segment_of(index)).await?;
     Ok(details(run, &view, deliveries))

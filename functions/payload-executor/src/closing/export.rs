@@ -3,15 +3,16 @@
 
 use std::pin::pin;
 
+use futures::future::try_join;
 use futures::{Stream, StreamExt, TryStreamExt};
 use serde_json::value::RawValue;
 use sundial_engine::attempt::ExtendedPayload;
 use sundial_model::job_run::Reason;
-use sundial_model::payload::Payload;
+use sundial_model::payload::{IndexedPayload, Payload};
 use sundial_outbound::ResultsBucket;
 use sundial_outbound::export_line::{EXPORT_CONTENT_TYPE, ExportLine, ExportedOutcome};
 use sundial_outbound::results::ResultsError;
-use sundial_store::{Export, ExportProgress, Outcome, PayloadRange, StoreError, keys};
+use sundial_store::{Export, ExportProgress, Outcome, PayloadRange, SegmentOutcomes, StoreError, StoredJobRun, keys};
 
 use super::Closer;
 use crate::context::RunContext;
@@ -21,13 +22,7 @@ use crate::context::RunContext;
 const PART_BYTES: usize = 8 * 1024 * 1024;
 const LATER_PART_BYTES: usize = 32 * 1024 * 1024;
 /// So many segments are read ahead.
-const READ_AHEAD: usize = 4;
-
-/// Lines of the export, and the payload after the last of them.
-struct Lines {
-    bytes: Vec<u8>,
-    next: u32,
-}
+const READ_AHEAD: usize = 2;
 
 impl Closer {
     /// Goes on with the export; answers whether it has come to its end.
@@ -65,26 +60,33 @@ impl Closer {
         let (context, generation) = (self.context.clone(), self.closing.generation);
         let total = self.closing.detail.summary.total;
         let reason = self.closing.detail.reason.clone();
-        let mut segments = pin!(segments(&context, reason.as_ref(), generation, progress.next, total));
+        let mut run = context.run.clone();
+        // It may have gone on in a later generation since.
+        run.generation = generation;
+        let mut segments = pin!(segments(&context, generation, progress.next, total));
         let mut part = Vec::new();
-        while let Some(Lines { bytes, next }) = segments.try_next().await? {
-            part.extend_from_slice(&bytes);
-            let is_last = next >= total;
-            if is_last && progress.upload.is_none() {
-                let size = part.len() as u64;
-                let put = context.clients.results.put_as(key, EXPORT_CONTENT_TYPE, part).await;
-                return Ok(put.map(|()| Export::Done { key: key.to_owned(), size }));
-            }
-            let wanted = if progress.parts.len() < 5_000 { PART_BYTES } else { LATER_PART_BYTES };
-            if part.len() >= wanted || is_last {
-                if let Err(error) = self.upload_part(key, &mut progress, std::mem::take(&mut part), next).await? {
-                    return Ok(Err(error));
+        while let Some(segment) = segments.try_next().await? {
+            for payload in &segment.payloads {
+                let next = payload.index + 1;
+                let ended = segment.ended(payload.index, &run);
+                write_line(&context, reason.as_ref(), payload, ended, &mut part).await?;
+                let is_last = next >= total;
+                if is_last && progress.upload.is_none() {
+                    let size = part.len() as u64;
+                    let put = context.clients.results.put_as(key, EXPORT_CONTENT_TYPE, part).await;
+                    return Ok(put.map(|()| Export::Done { key: key.to_owned(), size }));
                 }
-                if !self.has_time() && !is_last {
-                    return Ok(Ok(Export::Pending(progress)));
+                let wanted = if progress.parts.len() < 5_000 { PART_BYTES } else { LATER_PART_BYTES };
+                if part.len() >= wanted || is_last {
+                    if let Err(error) = self.upload_part(key, &mut progress, std::mem::take(&mut part), next).await? {
+                        return Ok(Err(error));
+                    }
+                    if !self.has_time() && !is_last {
+                        return Ok(Ok(Export::Pending(progress)));
+                    }
                 }
+                self.keep_lease().await?;
             }
-            self.keep_lease().await?;
         }
         Ok(self.complete(key, progress).await)
     }
@@ -137,71 +139,80 @@ impl Closer {
     }
 }
 
-/// The lines of all segments from a payload on, in order.
-fn segments<'a>(
-    context: &'a RunContext,
-    reason: Option<&'a Reason>,
+/// Some payloads of one segment, and how they ended.
+struct Segment {
+    payloads: Vec<IndexedPayload>,
+    outcomes: SegmentOutcomes,
+}
+
+impl Segment {
+    /// How a payload ended. What was to be carried out again, and was not, has not.
+    fn ended(&self, index: u32, run: &StoredJobRun) -> Option<&Outcome> {
+        self.outcomes.get(index).filter(|_| !self.outcomes.is_open(index, run)).map(|(_, outcome)| outcome)
+    }
+}
+
+/// All segments from a payload on, in order.
+fn segments(
+    context: &RunContext,
     generation: u32,
     first: u32,
     total: u32,
-) -> impl Stream<Item = Result<Lines, StoreError>> + 'a {
+) -> impl Stream<Item = Result<Segment, StoreError>> + '_ {
     let starts = (keys::segment_of(first)..).map(move |segment| first.max(segment * keys::SEGMENT_LENGTH));
     let ranges = starts.take_while(move |start| *start < total).map(move |start| {
         let end = ((keys::segment_of(start) + 1) * keys::SEGMENT_LENGTH).min(total);
         PayloadRange { start, end }
     });
-    futures::stream::iter(ranges).map(move |range| lines(context, reason, generation, range)).buffered(READ_AHEAD)
+    let read = move |range: PayloadRange| async move {
+        let store = &context.clients.store;
+        let (outcomes, payloads) = try_join(
+            store.outcomes(context.id(), keys::segment_of(range.start), generation),
+            store.run_payloads_within(&context.snapshot, range.start, range.count() as usize, usize::MAX),
+        )
+        .await?;
+        if payloads.len() < range.count() as usize {
+            return Err(StoreError::Corrupt(format!("job run {} has no payloads {range:?}", context.id())));
+        }
+        Ok(Segment { payloads, outcomes })
+    };
+    futures::stream::iter(ranges).map(read).buffered(READ_AHEAD)
 }
 
-/// The lines of some payloads of one segment.
-async fn lines(
+/// Writes the line of a payload.
+async fn write_line(
     context: &RunContext,
     reason: Option<&Reason>,
-    generation: u32,
-    range: PayloadRange,
-) -> Result<Lines, StoreError> {
-    let store = &context.clients.store;
-    let outcomes = store.outcomes(context.id(), keys::segment_of(range.start), generation).await?;
-    let mut lines = Lines { bytes: Vec::new(), next: range.start };
-    while lines.next < range.end {
-        let count = (range.end - lines.next) as usize;
-        let payloads = store.run_payloads_from(&context.snapshot, lines.next, count).await?;
-        let Some(last) = payloads.last().map(|payload| payload.index) else {
-            return Err(StoreError::Corrupt(format!("job run {} has no payload {}", context.id(), lines.next)));
-        };
-        for payload in payloads {
-            let outcome = outcomes.get(payload.index).map(|(_, outcome)| outcome);
-            let extension = extension_of(context, outcome).await?;
-            let from_bucket = result_in_bucket(context, outcome).await?;
-            let line = ExportLine {
-                workspace_id: context.run.workspace_id,
-                project_id: context.run.project_id,
-                project_name: &context.run.project_name,
-                job_id: &context.run.job_id,
-                job_run_id: context.id(),
-                payload_index: payload.index,
-                api_name: &payload.payload.api_name,
-                parameters: payload.payload.parameters.as_ref(),
-                started_at: outcome.map(|outcome| outcome.start_time),
-                ended_at: outcome.map(|outcome| outcome.end_time),
-                attempts: outcome.map_or(0, |outcome| outcome.attempts),
-                outcome: match outcome {
-                    None => ExportedOutcome::Canceled { reason },
-                    Some(Outcome { error: Some(error), attempts_ran_out, .. }) => {
-                        ExportedOutcome::Failed { error, attempts_ran_out: *attempts_ran_out }
-                    }
-                    Some(outcome) => ExportedOutcome::Succeeded {
-                        result: from_bucket.as_deref().or(outcome.result.as_deref()).unwrap_or(RawValue::NULL),
-                        extended: &extension,
-                    },
-                },
-            };
-            let written = line.write_to(&mut lines.bytes);
-            written.map_err(|error| StoreError::Corrupt(format!("a line of the export: {error}")))?;
-        }
-        lines.next = last + 1;
-    }
-    Ok(lines)
+    payload: &IndexedPayload,
+    outcome: Option<&Outcome>,
+    out: &mut Vec<u8>,
+) -> Result<(), StoreError> {
+    let extension = extension_of(context, outcome).await?;
+    let from_bucket = result_in_bucket(context, outcome).await?;
+    let line = ExportLine {
+        workspace_id: context.run.workspace_id,
+        project_id: context.run.project_id,
+        project_name: &context.run.project_name,
+        job_id: &context.run.job_id,
+        job_run_id: context.id(),
+        payload_index: payload.index,
+        api_name: &payload.payload.api_name,
+        parameters: payload.payload.parameters.as_ref(),
+        started_at: outcome.map(|outcome| outcome.start_time),
+        ended_at: outcome.map(|outcome| outcome.end_time),
+        attempts: outcome.map_or(0, |outcome| outcome.attempts),
+        outcome: match outcome {
+            None => ExportedOutcome::Canceled { reason },
+            Some(Outcome { error: Some(error), attempts_ran_out, .. }) => {
+                ExportedOutcome::Failed { error, attempts_ran_out: *attempts_ran_out }
+            }
+            Some(outcome) => ExportedOutcome::Succeeded {
+                result: from_bucket.as_deref().or(outcome.result.as_deref()).unwrap_or(RawValue::NULL),
+                extended: &extension,
+            },
+        },
+    };
+    line.write_to(out).map_err(|error| StoreError::Corrupt(format!("a line of the export: {error}")))
 }
 
 /// The payloads that a result extended the run by.

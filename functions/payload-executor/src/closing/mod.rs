@@ -19,6 +19,10 @@ use crate::context::RunContext;
 
 /// What did not come through is tried again after this long.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// And again after twice as long each time, but no longer than this.
+const TRY_AGAIN_WITHIN: Duration = Duration::from_secs(60 * 60);
+/// An export that does not come to its end for two days never will.
+const EXPORT_FAILURES_MAX: u32 = 54;
 /// Nothing is begun when the invocation ends sooner than this.
 const STEP_TIME: Duration = Duration::from_secs(45);
 
@@ -57,14 +61,16 @@ impl Closer {
     async fn run(&mut self) -> Result<(), StoreError> {
         let mut try_again_at = None;
         if !self.closing.is_announced {
-            match self.announce().await {
-                true => self.closing.is_announced = true,
-                false => try_again_at = Some(self.now() + TRY_AGAIN_AFTER),
-            }
+            self.closing.is_announced = self.announce().await;
+            try_again_at = (!self.closing.is_announced).then(|| self.now() + TRY_AGAIN_AFTER);
+        }
+        if !self.context.definition.notifications.is_empty() {
+            // They take long enough for somebody else to look.
+            self.keep().await?;
         }
         self.notify().await;
-        if self.has_time() && matches!(self.closing.export, Export::Pending(_)) && !self.export().await? {
-            try_again_at = Some(self.now() + TRY_AGAIN_AFTER);
+        if self.has_time() && matches!(self.closing.export, Export::Pending(_)) {
+            try_again_at = try_again_at.into_iter().chain(self.try_export().await?).min();
         }
         if !self.has_time() && !self.closing.is_done() {
             try_again_at = Some(self.now());
@@ -78,6 +84,26 @@ impl Closer {
             self.context.clients.bus.hand_over(vec![work]).await;
         }
         Ok(())
+    }
+
+    /// Goes on with the export; answers with when it is tried again, if it must be.
+    async fn try_export(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        match self.export().await {
+            Ok(true) => return Ok(None),
+            Err(StoreError::Conflict) => return Err(StoreError::Conflict),
+            // It has come further, and there is no more time.
+            Ok(false) if !self.has_time() => return Ok(None),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the export goes on later"),
+        }
+        self.closing.failures += 1;
+        if self.closing.failures >= EXPORT_FAILURES_MAX {
+            tracing::error!(failures = self.closing.failures, "the export is given up");
+            self.closing.export = Export::Failed;
+            return Ok(None);
+        }
+        let wait = TRY_AGAIN_AFTER * 2_u32.saturating_pow(self.closing.failures - 1);
+        Ok(Some(self.now() + wait.min(TRY_AGAIN_WITHIN)))
     }
 
     fn now(&self) -> Timestamp {

@@ -41,6 +41,7 @@ impl Worker {
             (range.start..range.end).for_each(|index| self.claims.insert(index));
             self.unread.push(Unread::New(range));
         }
+        // What a worker before has left is read whole: what of it is finished must be known.
         let left: Vec<_> = self.lane.claims.iter().copied().filter(|range| Some(*range) != claimed).collect();
         for task in recover::unfinished(&self.context, &left).await? {
             self.claims.insert(task.index());
@@ -80,9 +81,9 @@ impl Worker {
     /// Whether it would claim, if there were something.
     pub(super) fn would_claim(&self) -> bool {
         let has_room = self.unread.is_empty() && self.claims.len() < UNFINISHED_MAX;
-        let has_idle_slots = self.ready.len() < self.free_slots();
+        let has_idle_slots = self.ready.startable() < self.free_slots();
         let is_time = has_idle_slots || self.wrote_queue_at.elapsed() >= CLAIM_EVERY;
-        self.may_work() && has_room && is_time && self.ready.len() < self.needed_within(CLAIM_BEFORE)
+        self.may_work() && has_room && is_time && self.ready.startable() < self.needed_within(CLAIM_BEFORE)
     }
 
     /// How many payloads are started within this time. Towards the end of the run others get their
@@ -97,7 +98,7 @@ impl Worker {
     pub(super) fn wants_other_slots(&self) -> bool {
         let busy = self.in_flight.len() + self.announced.len();
         let gives_up = self.queue.excess_slots() > 0 && self.lane.slots as usize > busy;
-        let has_use = self.ready.len() > self.free_slots() || self.has_claimable() || !self.suspects.is_empty();
+        let has_use = self.ready.startable() > self.free_slots() || self.has_claimable() || !self.suspects.is_empty();
         let is_working = self.lane.phase == LanePhase::Working && !self.lane.is_draining;
         gives_up || (is_working && has_use && self.queue.free_slots() > 0 && self.lane.slots < self.slots_max())
     }
@@ -123,12 +124,15 @@ impl Worker {
         let added = (draft.lane.slots as usize).saturating_sub(self.lane.slots as usize);
         let needed = self.needed_within(CLAIM_AHEAD) + added;
         let room = UNFINISHED_MAX.saturating_sub(self.claims.len());
-        let count = needed.saturating_sub(self.ready.len()).clamp(1, CLAIM_MAX).min(room);
+        let count = needed.saturating_sub(self.ready.startable()).clamp(1, CLAIM_MAX).min(room);
         if self.next_put_back_at.is_some_and(|at| at <= self.context.clients.clock.now()) && draft.queue.put_back > 0 {
-            self.draft_put_backs(draft).await?;
+            self.draft_put_backs(draft, room).await?;
             if !draft.commit.taken.is_empty() {
                 return Ok(());
             }
+        }
+        if draft.queue.next >= draft.queue.end() {
+            return Ok(());
         }
         if self.context.run.generation > 1 {
             let (start, end) = (draft.queue.next, draft.queue.end());
@@ -145,14 +149,19 @@ impl Worker {
         Ok(())
     }
 
-    async fn draft_put_backs(&mut self, draft: &mut Draft) -> Result<(), StoreError> {
+    async fn draft_put_backs(&mut self, draft: &mut Draft, room: usize) -> Result<(), StoreError> {
         let now = self.context.clients.clock.now();
-        let waiting = self.context.clients.store.put_backs(self.context.id(), PUT_BACKS_MAX + 1).await?;
-        self.next_put_back_at = waiting.iter().map(|put_back| put_back.due_at).find(|at| *at > now);
-        if waiting.len() > PUT_BACKS_MAX {
-            self.next_put_back_at = waiting.last().map(|last| last.due_at);
-        }
-        for put_back in waiting.into_iter().filter(|put_back| put_back.due_at <= now).take(PUT_BACKS_MAX) {
+        let waiting = self.context.clients.store.put_backs(&self.context.run, PUT_BACKS_MAX + 1).await?;
+        self.next_put_back_at = None;
+        let mut room = room;
+        for put_back in waiting {
+            let count = put_back.count() as usize;
+            let fits = count <= room && draft.commit.taken.len() < PUT_BACKS_MAX;
+            if put_back.due_at > now || !fits {
+                self.next_put_back_at = Some(put_back.due_at);
+                break;
+            }
+            room -= count;
             draft.take(put_back);
         }
         Ok(())
@@ -162,7 +171,7 @@ impl Worker {
     pub(super) async fn read_claimed(&mut self) -> Result<(), StoreError> {
         let wanted = self.needed_within(CLAIM_AHEAD).max(2 * self.lane.slots as usize);
         while let Some(unread) = self.unread.last() {
-            if self.ready.len() >= wanted || self.ready.bytes() >= READY_BYTES_MAX {
+            if self.ready.startable() >= wanted || self.ready.bytes() >= READY_BYTES_MAX {
                 break;
             }
             match unread {
@@ -208,9 +217,15 @@ impl Worker {
         Instant::now() < self.leave_queue_until
     }
 
-    /// Notes that the queue has payloads that were given back, at a time that is to be looked up.
+    /// Notes that others may have given payloads back or taken them: when the next ones are due is
+    /// to be looked up.
     pub(super) fn note_put_backs(&mut self) {
         self.next_put_back_at = (self.queue.put_back > 0).then_some(Timestamp::EPOCH);
+    }
+
+    /// Notes that payloads were given back until then.
+    pub(super) fn note_put_back_at(&mut self, at: Timestamp) {
+        self.next_put_back_at = Some(self.next_put_back_at.map_or(at, |known| known.min(at)));
     }
 }
 

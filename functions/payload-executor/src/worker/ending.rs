@@ -21,7 +21,7 @@ const DELIVERY_TIME: Duration = Duration::from_secs(60);
 impl Worker {
     /// Whether nothing of payloads is left to this lane.
     fn has_finished(&self) -> bool {
-        self.claims.is_empty() && self.suspects.is_empty() && self.unread.is_empty() && self.ready.len() == 0
+        self.claims.is_empty() && self.suspects.is_empty() && self.unread.is_empty() && self.ready.is_empty()
     }
 
     /// Moves the lane on when its work has come to an end or to rest; nothing is in flight.
@@ -89,8 +89,8 @@ impl Worker {
     /// When there is nothing to do for long: until when, or for good.
     pub(super) fn idle_until(&self) -> Option<Option<Timestamp>> {
         let now = self.context.clients.clock.now();
-        let work_at = (self.lane.phase == LanePhase::Working)
-            .then(|| self.next_start_at().or_else(|| self.queue_due_at()).unwrap_or(now));
+        let next_at = || self.next_start_at().into_iter().chain(self.queue_due_at()).min().unwrap_or(now);
+        let work_at = (self.lane.phase == LanePhase::Working).then(next_at);
         let tell_at = (!self.lane.announce.is_empty()).then_some(now);
         let times = work_at.into_iter().chain(self.next_delivery_at).chain(tell_at);
         let Some(at) = times.min() else {

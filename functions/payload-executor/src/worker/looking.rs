@@ -48,11 +48,11 @@ impl Worker {
                 self.drop_payloads();
             }
         }
-        if seen.queue.put_back > 0 && !seen.queue.is_same_revision(&self.queue) {
-            self.queue = seen.queue;
+        let is_changed = !seen.queue.is_same_revision(&self.queue);
+        self.queue = seen.queue;
+        if is_changed {
             self.note_put_backs();
         }
-        self.queue = seen.queue;
         self.seen = seen;
         (self.lease.seen_at, self.queue_seen_at) = (begun, begun);
         Ok(true)

@@ -3,7 +3,7 @@
 
 use sundial_model::Timestamp;
 use sundial_model::event::WorkReady;
-use sundial_store::{LANE_SLOTS_MAX, LANES_MAX, LOST_EVENT_AFTER, Lane, LanePhase, PutBack};
+use sundial_store::{LANE_SLOTS_MAX, LANES_MAX, LOST_EVENT_AFTER, Lane, LanePhase, PutBack, Queue};
 
 use super::Worker;
 use super::drafting::Draft;
@@ -15,48 +15,73 @@ impl Worker {
     /// Opens lanes for what nobody has a slot for.
     pub(super) fn draft_lanes(&self, draft: &mut Draft, now: Timestamp) {
         let due = draft.commit.put_back.iter().filter(|put_back| put_back.due_at <= now);
-        let due_put_backs = due.map(PutBack::count).sum::<u32>()
-            + if self.next_put_back_at.is_some_and(|at| at <= now) { self.queue.put_back } else { 0 };
-        let fresh = draft.queue.end().saturating_sub(draft.queue.next);
-        let waiting = fresh + due_put_backs.min(draft.queue.put_back);
-        // What this worker has room for itself needs nobody else.
-        let waiting = waiting.saturating_sub(self.own_room(draft));
-        let wanted = waiting.min(draft.queue.free_slots()).div_ceil(LANE_SLOTS_MAX);
-        let others = || self.seen.lanes.iter().filter(|lane| lane.number != self.lane.number);
-        let is_on_its_way = |lane: &&Lane| lane.phase == LanePhase::Working && !lane.is_leased(now) && lane.slots == 0;
-        let on_their_way = u32::try_from(others().filter(is_on_its_way).count()).unwrap_or(u32::MAX);
-        let has_room = |lane: &&Lane| {
-            let is_working = lane.phase == LanePhase::Working && lane.is_leased(now) && !lane.is_draining;
-            is_working && lane.slots < LANE_SLOTS_MAX
-        };
-        let with_room = u32::try_from(others().filter(has_room).count()).unwrap_or(u32::MAX);
-        let count = wanted.saturating_sub(on_their_way + with_room).min(OPENED_AT_ONCE);
-        let mut settled = others().filter(|lane| lane.phase == LanePhase::Settled && !lane.is_leased(now));
-        let mut next_number = self.seen.lanes.iter().map(|lane| lane.number + 1).max().unwrap_or(0);
+        let given_back = due.map(PutBack::count).sum::<u32>();
+        let unread = draft.unread.len() + self.unread.len();
+        let count = self.lanes_wanted(&draft.lane, &draft.queue, given_back, unread > 0, now);
+        let mut settled = self.settled(now);
+        let mut next_number = self.next_number();
         for _ in 0..count {
             let lane = settled.next();
             let number = lane.map_or(next_number, |lane| lane.number);
             if lane.is_none() {
                 next_number += 1;
             }
-            if number >= LANES_MAX {
-                break;
-            }
             draft.needs_queue = true;
             draft.commit.opened.push(Lane::opened(lane, number, now + LOST_EVENT_AFTER, self.context.run.keep_until));
         }
     }
 
+    /// Whether there are lanes to be opened.
+    pub(super) fn wants_lanes(&self) -> bool {
+        let now = self.context.clients.clock.now();
+        self.lanes_wanted(&self.lane, &self.queue, 0, !self.unread.is_empty(), now) > 0
+    }
+
+    /// How many lanes to open: for what is due in the queue and no slots are there for, but those that
+    /// no lane holds.
+    fn lanes_wanted(&self, lane: &Lane, queue: &Queue, given_back: u32, is_reading: bool, now: Timestamp) -> u32 {
+        // A time that is not known is none that has come.
+        let is_due = self.next_put_back_at.is_some_and(|at| at > Timestamp::EPOCH && at <= now);
+        let put_backs = (given_back + if is_due { self.queue.put_back } else { 0 }).min(queue.put_back);
+        let fresh = queue.end().saturating_sub(queue.next);
+        // What this worker has room for itself needs nobody else.
+        let waiting = (fresh + put_backs).saturating_sub(self.own_room(lane, queue, is_reading));
+        let wanted = waiting.min(queue.free_slots()).div_ceil(LANE_SLOTS_MAX);
+        let is_coming = |lane: &&Lane| {
+            let is_free = lane.phase == LanePhase::Working && !lane.is_leased(now) && lane.slots == 0;
+            is_free && lane.next_at.is_some_and(|at| at <= now + LOST_EVENT_AFTER)
+        };
+        let has_room = |lane: &&Lane| {
+            let is_working = lane.phase == LanePhase::Working && lane.is_leased(now) && !lane.is_draining;
+            is_working && lane.slots < LANE_SLOTS_MAX
+        };
+        let others = self.others().filter(|lane| is_coming(lane) || has_room(lane)).count();
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let free_numbers = LANES_MAX.saturating_sub(self.next_number());
+        let possible = free_numbers.saturating_add(u32::try_from(self.settled(now).count()).unwrap_or(u32::MAX));
+        wanted.saturating_sub(others).min(OPENED_AT_ONCE).min(possible)
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Lane> {
+        self.seen.lanes.iter().filter(|lane| lane.number != self.lane.number)
+    }
+
+    fn settled(&self, now: Timestamp) -> impl Iterator<Item = &Lane> {
+        self.others().filter(move |lane| lane.phase == LanePhase::Settled && !lane.is_leased(now))
+    }
+
+    fn next_number(&self) -> u32 {
+        self.seen.lanes.iter().map(|lane| lane.number + 1).max().unwrap_or(0)
+    }
+
     /// How many more payloads this worker could carry out at once.
-    fn own_room(&self, draft: &Draft) -> u32 {
-        if draft.lane.is_draining || !self.suspects.is_empty() || self.is_held() {
+    fn own_room(&self, lane: &Lane, queue: &Queue, is_reading: bool) -> u32 {
+        if lane.is_draining || !self.suspects.is_empty() || self.is_held() || is_reading {
             return 0;
         }
-        let slots = self.slots_max().min(draft.lane.slots + draft.queue.free_slots());
-        let unread = draft.unread.len() + self.unread.len();
-        let busy = self.in_flight.len() + self.ready.len();
-        // What was just claimed is not counted exactly, and need not be.
-        if unread > 0 { 0 } else { slots.saturating_sub(u32::try_from(busy).unwrap_or(u32::MAX)) }
+        let slots = self.slots_max().min(lane.slots + queue.free_slots());
+        let busy = self.in_flight.len() + self.ready.startable();
+        slots.saturating_sub(u32::try_from(busy).unwrap_or(u32::MAX))
     }
 
     /// Sends for workers for the lanes that were opened.

@@ -21,7 +21,7 @@ impl Worker {
     }
 
     fn has_waiting(&self) -> bool {
-        self.ready.len() > 0 || !self.unread.is_empty() || self.suspects.waiting().next().is_some()
+        !self.ready.is_empty() || !self.unread.is_empty() || self.suspects.waiting().next().is_some()
     }
 
     fn unused_slots(&self) -> usize {

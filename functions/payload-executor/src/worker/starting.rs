@@ -11,11 +11,25 @@ use super::Worker;
 use crate::attempt;
 use crate::ready::Task;
 
+/// Suspects are announced this often at most, while others of them are under way.
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(200);
+
 impl Worker {
+    /// When further suspects may be announced while others are under way.
+    pub(super) fn announce_at(&self) -> Option<Instant> {
+        let waits = self.suspects.waiting().next().is_some() && !self.is_quiet();
+        waits.then(|| self.lease.renewed_at + ANNOUNCE_EVERY).filter(|at| *at > Instant::now())
+    }
+
     /// The longest that an attempt may take: most of an invocation, should that be shorter than what
     /// its job allows.
     fn attempt_time_max(&self) -> Duration {
-        (self.end_at - self.begun).mul_f64(0.9)
+        (self.end_at - self.begun).mul_f64(0.95)
+    }
+
+    /// Whether an attempt at this ends before the invocation.
+    fn has_time_for(&self, task: &Task) -> bool {
+        Instant::now() + self.attempt_time(task) <= self.end_at
     }
 
     fn attempt_time(&self, task: &Task) -> Duration {
@@ -56,15 +70,28 @@ impl Worker {
         }
         if !self.suspects.is_empty() {
             // They are carried out alone, and announced before.
-            if self.announced.is_empty() && self.writing.is_none() {
+            let is_time = self.is_quiet() || self.lease.renewed_at.elapsed() >= ANNOUNCE_EVERY;
+            if is_time && self.announced.is_empty() && self.writing.is_none() {
                 let (free, is_paced) = (self.free_slots(), self.rate().is_some());
-                let pacer = &mut self.pacer;
-                let may_start = |task: &Task| task.not_before <= now && (!is_paced || pacer.take(now));
-                self.announced = self.suspects.pick(free, may_start);
+                let mut suspects = std::mem::take(&mut self.suspects);
+                self.announced = suspects.pick(free, |task| {
+                    task.not_before <= now && self.has_time_for(task) && (!is_paced || self.pacer.take(now))
+                });
+                self.suspects = suspects;
+                // One that has no time here must get it elsewhere.
+                let is_late = |(_, task): (u32, &Task)| task.not_before <= now && !self.has_time_for(task);
+                self.lane.is_draining |= self.suspects.waiting().any(is_late);
             }
             return;
         }
-        while self.free_slots() > 0 && self.ready.peek().is_some_and(|task| task.not_before <= now) {
+        self.ready.advance(now);
+        while self.free_slots() > 0
+            && let Some(task) = self.ready.peek()
+        {
+            if !self.has_time_for(task) {
+                self.lane.is_draining = true;
+                break;
+            }
             if self.rate().is_some() && !self.pacer.take(now) {
                 break;
             }
@@ -96,12 +123,12 @@ impl Worker {
         let rate = self.rate()?;
         let now = self.context.clients.clock.now();
         let suspects = self.suspects.waiting().map(|(_, task)| task).filter(|task| task.not_before <= now).count();
-        let plain = || self.ready.iter().filter(|task| task.not_before <= now).count();
-        let ready = if self.suspects.is_empty() { plain() } else { suspects };
+        let ready = if self.suspects.is_empty() { self.ready.startable() } else { suspects };
         let share = (rate as usize / self.workers()).max(1);
         let left = self.pacer.left(now);
         let wanted = ready.min(share).saturating_sub(left);
-        let is_wanted = wanted > 0 && left <= share / 2 && !self.lane.is_draining && self.free_slots() > 0;
+        let may_start = !self.lane.is_draining && !self.is_held() && self.free_slots() > 0;
+        let is_wanted = wanted > 0 && left <= share / 2 && may_start;
         is_wanted.then(|| u32::try_from(wanted).unwrap_or(u32::MAX))
     }
 
@@ -109,7 +136,7 @@ impl Worker {
     pub(super) fn next_start_at(&self) -> Option<Timestamp> {
         // Those that wait for others under way start when these have ended.
         let suspect_at = self.suspects.next_at();
-        let ready_at = self.ready.peek().map(|task| task.not_before).filter(|_| self.suspects.is_empty());
+        let ready_at = self.ready.next_at().filter(|_| self.suspects.is_empty());
         let task_at = suspect_at.or(ready_at)?;
         let paced_at = self.rate().and_then(|_| self.pacer.next_at()).unwrap_or(Timestamp::EPOCH);
         Some(task_at.max(paced_at).max(self.hold_until.unwrap_or(Timestamp::EPOCH)))

@@ -32,6 +32,7 @@ impl Worker {
             self.record_at(),
             self.return_at(),
             self.time_runs_out_at(),
+            self.announce_at(),
             start_at,
             put_back_at,
             delivery_at,
@@ -47,6 +48,7 @@ impl Worker {
         let broken = |error| StoreError::Refused(format!("an attempt broke off: {error}"));
         tokio::select! {
             biased;
+            written = writing::written(&mut self.writing) => return self.note_written(written).await,
             Some(attempted) = self.attempts.join_next() => {
                 self.note_attempt(attempted.map_err(broken)?);
                 // Those that ended at the same time come along.
@@ -54,7 +56,6 @@ impl Worker {
                     self.note_attempt(attempted.map_err(broken)?);
                 }
             }
-            written = writing::written(&mut self.writing) => return self.note_written(written).await,
             Some(delivered) = self.deliveries.join_next() => self.note_delivery(delivered.map_err(broken)?),
             () = tokio::time::sleep_until(until) => {}
         }

@@ -36,7 +36,7 @@ pub(super) struct Writing {
 struct Drafted {
     draft: Draft,
     due: Vec<DueDeliveries>,
-    put_back: bool,
+    put_back_at: Option<Timestamp>,
     opened: Vec<Lane>,
     now: Timestamp,
 }
@@ -97,12 +97,14 @@ impl Worker {
         if self.lane.phase != LanePhase::Working || self.leaves_queue() {
             return false;
         }
-        self.wants_claim() || self.wants_other_slots() || self.must_return() || self.requests_to_reserve().is_some()
+        let wants_queue = self.wants_claim() || self.wants_other_slots() || self.must_return() || self.wants_lanes();
+        wants_queue || self.requests_to_reserve().is_some()
     }
 
     /// Begins to write all there is to say, as far as it fits.
     pub(super) async fn write_out(&mut self) -> Result<(), StoreError> {
-        let now = self.context.clients.clock.now();
+        // The lease counts from here, whatever is read before it is written.
+        let (begun, now) = (Instant::now(), self.context.clients.clock.now());
         let mut draft = self.begin_draft();
         let due = self.draft_records(&mut draft, now);
         let drafted = if self.leaves_queue() { Ok(()) } else { self.draft_queue(&mut draft, now).await };
@@ -119,13 +121,13 @@ impl Worker {
             commit: std::mem::take(&mut draft.commit),
             drop_at: self.lease.drop_at,
         };
-        let put_back = !transaction.commit.put_back.is_empty();
+        let put_back_at = transaction.commit.put_back.iter().map(|put_back| put_back.due_at).min();
         let opened = transaction.commit.opened.clone();
         self.writing = Some(Writing {
-            begun: Instant::now(),
+            begun,
             answer: Box::pin(transaction.write()),
             writes_queue: queue.is_some(),
-            outcome: Drafted { draft, due, put_back, opened, now },
+            outcome: Drafted { draft, due, put_back_at, opened, now },
         });
         Ok(())
     }
@@ -165,7 +167,7 @@ impl Worker {
 
     /// Goes on from what was recorded.
     async fn absorb(&mut self, drafted: Drafted) {
-        let Drafted { draft, due, put_back, opened, now } = drafted;
+        let Drafted { draft, due, put_back_at, opened, now } = drafted;
         self.claims = draft.claims;
         if draft.returns_all {
             self.ready.clear();
@@ -173,8 +175,8 @@ impl Worker {
             self.suspects.clear_waiting();
         }
         self.unread.extend(draft.unread);
-        if put_back {
-            self.note_put_backs();
+        if let Some(at) = put_back_at {
+            self.note_put_back_at(at);
         }
         let mut items = HashMap::new();
         for buffer::Ended { task, outcome, memory, .. } in draft.batch.ended {

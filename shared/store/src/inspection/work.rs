@@ -43,7 +43,7 @@ pub fn work_change(write: &Write) -> Option<(JobRunId, WorkChange)> {
     let run: JobRunId = run.parse().ok()?;
     let change = match write {
         Write::Check(..) => return None,
-        Write::Delete(..) if place == "PUT-BACK" => WorkChange::Taken(sk.clone()),
+        Write::Delete(..) if place.starts_with("PUT-BACK#") => WorkChange::Taken(sk.clone()),
         Write::Delete(key, _) if place.starts_with("LANE#") => WorkChange::Tried(key.clone()),
         Write::Delete(..) => return None,
         Write::Put(item, _) => match place {
@@ -51,7 +51,7 @@ pub fn work_change(write: &Write) -> Option<(JobRunId, WorkChange)> {
             "" if sk == keys::QUEUE => WorkChange::Queue(value(item)?),
             "" if sk.starts_with(keys::LANE_PREFIX) => WorkChange::Lane(Box::new(value(item)?)),
             "" if sk.starts_with(keys::CLOSING_PREFIX) => WorkChange::Closing(Box::new(value(item)?)),
-            "PUT-BACK" => WorkChange::PutBack(sk.clone(), value(item)?),
+            _ if place.starts_with("PUT-BACK#") => WorkChange::PutBack(sk.clone(), value(item)?),
             _ if sk.starts_with(keys::DUE_PREFIX) => WorkChange::Due(write.key().clone(), value(item)?),
             _ if sk.starts_with(keys::OUTCOME_PREFIX) => {
                 WorkChange::Outcomes(generation(sk)?, value::<OutcomesItem>(item)?.outcomes)
