@@ -49,8 +49,9 @@ pub(crate) async fn run() -> Result<(), String> {
     println!("Its target fails now and then, so some payloads are tried again.\n");
     let runs = watch(&api).await?;
     report::print(&api, &runs).await?;
-    let objects = cloud.count_objects(BUCKET, "results/").await.map_err(|error| error.to_string())?;
-    println!("Deliveries that arrived: {} at the webhook, {objects} in the bucket.", cloud.received().count());
+    let objects = cloud.objects(BUCKET, "results/").await.map_err(|error| error.to_string())?;
+    let (at_webhook, in_bucket) = (cloud.received().count(), objects.len());
+    println!("Deliveries that arrived: {at_webhook} at the webhook, {in_bucket} in the bucket.");
     report::print_what_next();
     Ok(())
 }

@@ -116,14 +116,18 @@ impl DevCloud {
         made.map(drop).map_err(|error| DevError::while_doing("making a bucket", DisplayErrorContext(error)))
     }
 
-    /// How many objects a bucket has, up to 1,000.
+    /// The keys of a bucket's objects.
     ///
     /// # Errors
     /// When S3 refuses it.
-    pub async fn count_objects(&self, bucket: &str, prefix: &str) -> Result<usize, DevError> {
-        let listed = self.connection.s3.list_objects_v2().bucket(bucket).prefix(prefix).send().await;
-        let listed = listed.map_err(|error| DevError::while_doing("listing a bucket", DisplayErrorContext(error)))?;
-        Ok(listed.contents().len())
+    pub async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, DevError> {
+        let mut pages = self.connection.s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| DevError::while_doing("listing a bucket", DisplayErrorContext(error)))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+        }
+        Ok(keys)
     }
 
     /// What the webhook receiver was sent.
