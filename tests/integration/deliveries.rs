@@ -83,7 +83,7 @@ async fn a_bucket_gets_an_object_for_each_run() {
     let run = cloud.api.trigger("job").await;
     let ended = cloud.api.wait_for(&run, |run| run["deliveries"]["delivered"] == 3).await;
     let prefix = format!("out/job/{}/", ended["id"].as_str().unwrap());
-    assert_eq!(cloud.dev.count_objects("results", &prefix).await.unwrap(), 3);
+    assert_eq!(cloud.dev.objects("results", &prefix).await.unwrap().len(), 3);
     let one = cloud.api.get(&format!("{run}/payloads/2")).await;
     assert_eq!(one["deliveries"][0]["status"], "delivered");
 }

@@ -3,32 +3,43 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt, TryStreamExt};
 use sundial_store::{PayloadRange, StoreError, keys};
 
 use crate::context::RunContext;
 use crate::ready::Task;
 
+/// So many segments are read side by side.
+const READ_AT_ONCE: usize = 8;
+
 /// The payloads of these ranges that are to be carried out, each segment read once. An attempt
 /// without a record is made again under the same number.
 pub(crate) async fn unfinished(context: &RunContext, ranges: &[PayloadRange]) -> Result<Vec<Task>, StoreError> {
-    let (store, run, generation) = (&context.clients.store, context.id(), context.run.generation);
+    let segments = by_segment(ranges).into_iter().map(|(segment, ranges)| of_segment(context, segment, ranges));
+    let tasks: Vec<Vec<Task>> = futures::stream::iter(segments).buffered(READ_AT_ONCE).try_collect().await?;
+    Ok(tasks.into_iter().flatten().collect())
+}
+
+async fn of_segment(context: &RunContext, segment: u32, ranges: Vec<PayloadRange>) -> Result<Vec<Task>, StoreError> {
+    let (store, run) = (&context.clients.store, &context.run);
+    let (outcomes, attempts) = futures::future::try_join(
+        store.outcomes(run.id, segment, run.generation),
+        store.attempts(run.id, segment, run.generation),
+    )
+    .await?;
     let mut tasks = Vec::new();
-    for (segment, ranges) in by_segment(ranges) {
-        let outcomes = store.outcomes(run, segment, generation).await?;
-        let attempts = store.attempts(run, segment, generation).await?;
-        for range in ranges {
-            if !(range.start..range.end).any(|index| outcomes.is_open(index, &context.run)) {
-                continue;
+    for range in ranges {
+        if !(range.start..range.end).any(|index| outcomes.is_open(index, run)) {
+            continue;
+        }
+        let count = range.count() as usize;
+        let payloads = store.run_payloads_within(&context.snapshot, range.start, count, usize::MAX).await?;
+        for payload in payloads.into_iter().filter(|payload| outcomes.is_open(payload.index, run)) {
+            let mut task = Task::new(payload);
+            if let Some(last) = attempts.of(task.index()).last() {
+                (task.attempts_made, task.not_before) = (last.failed.attempt, last.next_attempt_at);
             }
-            let count = range.count() as usize;
-            let payloads = store.run_payloads_within(&context.snapshot, range.start, count, usize::MAX).await?;
-            for payload in payloads.into_iter().filter(|payload| outcomes.is_open(payload.index, &context.run)) {
-                let mut task = Task::new(payload);
-                if let Some(last) = attempts.of(task.index()).last() {
-                    (task.attempts_made, task.not_before) = (last.failed.attempt, last.next_attempt_at);
-                }
-                tasks.push(task);
-            }
+            tasks.push(task);
         }
     }
     Ok(tasks)
@@ -54,15 +65,17 @@ pub(crate) async fn open_from(
 ) -> Result<OpenStretch, StoreError> {
     let (store, run, generation) = (&context.clients.store, context.id(), context.run.generation);
     let mut stretch = OpenStretch { end: start, indices: Vec::new() };
-    for _ in 0..SEGMENTS_MAX {
-        if stretch.end >= run_end || stretch.indices.len() >= count {
-            break;
-        }
-        let segment = keys::segment_of(stretch.end);
+    let first = keys::segment_of(start);
+    let segments = (first..first.saturating_add(SEGMENTS_MAX)).take_while(|it| it * keys::SEGMENT_LENGTH < run_end);
+    let read = |segment| async move { store.outcomes(run, segment, generation).await.map(|it| (segment, it)) };
+    let mut outcomes = std::pin::pin!(futures::stream::iter(segments).map(read).buffered(READ_AT_ONCE));
+    while let Some((segment, outcomes)) = outcomes.try_next().await? {
         let segment_end = ((segment + 1) * keys::SEGMENT_LENGTH).min(run_end);
-        let outcomes = store.outcomes(run, segment, generation).await?;
         stretch.indices.extend((stretch.end..segment_end).filter(|index| outcomes.is_open(*index, &context.run)));
         stretch.end = segment_end;
+        if stretch.indices.len() >= count {
+            break;
+        }
     }
     Ok(stretch)
 }

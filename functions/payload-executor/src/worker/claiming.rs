@@ -3,17 +3,13 @@
 use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_outbound::answer_memory::HeldMemory;
 use sundial_store::{LANE_SLOTS_MAX, LanePhase, PayloadRange, StoreError};
 use tokio::time::Instant;
 
 use super::drafting::Draft;
 use super::{Unread, Worker};
-use crate::attempt::worker_lost;
-use crate::buffer::Ended;
 use crate::ready::Task;
 use crate::recover;
-use crate::suspects::LOSSES_MAX;
 
 /// No more payloads than these are claimed at once.
 const CLAIM_MAX: usize = 5_000;
@@ -31,37 +27,6 @@ const CLAIM_EVERY: Duration = Duration::from_millis(100);
 const PUT_BACKS_MAX: usize = 4;
 
 impl Worker {
-    /// Takes up what the lane has already: what was claimed with it just now, and what its worker
-    /// before has left.
-    pub(super) async fn take_up(&mut self, claimed: Option<PayloadRange>) -> Result<(), StoreError> {
-        if self.lane.phase == LanePhase::Settled {
-            return Ok(());
-        }
-        if let Some(range) = claimed {
-            (range.start..range.end).for_each(|index| self.claims.insert(index));
-            self.unread.push(Unread::New(range));
-        }
-        // What a worker before has left is read whole: what of it is finished must be known.
-        let left: Vec<_> = self.lane.claims.iter().copied().filter(|range| Some(*range) != claimed).collect();
-        for task in recover::unfinished(&self.context, &left).await? {
-            self.claims.insert(task.index());
-            self.ready.push(task);
-        }
-        for suspects in self.lane.suspects.clone() {
-            for task in recover::unfinished(&self.context, &[suspects.range]).await? {
-                if suspects.losses >= LOSSES_MAX {
-                    self.claims.insert(task.index());
-                    let outcome = worker_lost(&task, self.context.clients.clock.now());
-                    let memory = HeldMemory::default();
-                    self.buffer.push_ended(Ended { task, outcome, extension: Vec::new(), memory });
-                } else {
-                    self.suspects.push(suspects.losses, task);
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Whether attempts may start in this lane at all.
     pub(super) fn may_work(&self) -> bool {
         self.lane.phase == LanePhase::Working && !self.lane.is_draining && self.suspects.is_empty() && !self.is_held()
@@ -229,9 +194,9 @@ impl Worker {
     }
 }
 
-/// The first ranges, up to about a segment's worth of payloads, and the rest.
-fn split_ranges(ranges: &[PayloadRange]) -> (Vec<PayloadRange>, Vec<PayloadRange>) {
-    const COUNT: u32 = 100;
+/// The first ranges, up to some segments' worth of payloads, and the rest.
+pub(super) fn split_ranges(ranges: &[PayloadRange]) -> (Vec<PayloadRange>, Vec<PayloadRange>) {
+    const COUNT: u32 = 800;
     let (mut some, mut rest, mut count) = (Vec::new(), Vec::new(), 0);
     for range in ranges.iter().copied() {
         let room = COUNT.saturating_sub(count).min(range.count());
@@ -248,10 +213,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read_a_segments_worth_at_a_time() {
+    fn ranges_are_read_some_at_a_time() {
         let range = |start, end| PayloadRange { start, end };
-        let (some, rest) = split_ranges(&[range(0, 60), range(100, 200), range(300, 301)]);
-        assert_eq!(some, [range(0, 60), range(100, 140)]);
-        assert_eq!(rest, [range(140, 200), range(300, 301)]);
+        let (some, rest) = split_ranges(&[range(0, 60), range(100, 1000), range(2000, 2001)]);
+        assert_eq!(some, [range(0, 60), range(100, 840)]);
+        assert_eq!(rest, [range(840, 1000), range(2000, 2001)]);
     }
 }

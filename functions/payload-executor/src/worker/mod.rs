@@ -1,6 +1,6 @@
 //! The worker: a loop with slots for attempts, which claims, starts, records and renews.
 //!
-//! This file has the loop; what it does in turn stands beside it: `claiming` payloads, `starting`
+//! This file has the loop; what it does in turn stands beside it: `taking_up` a lane, `claiming` payloads, `starting`
 //! attempts, `drafting` and `writing` what happened, `returning` what it has no time for, `opening`
 //! lanes for others, `delivering` results, `looking` at what others have changed, `telling` the world,
 //! `waiting` for the next thing, and `ending`: what becomes of the lane.
@@ -13,6 +13,7 @@ mod looking;
 mod opening;
 mod returning;
 mod starting;
+mod taking_up;
 mod telling;
 mod waiting;
 mod writing;
