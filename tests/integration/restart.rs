@@ -1,52 +1,11 @@
 //! SIGKILL in the middle of a job run: what was recorded stays, the rest goes on, nothing is
 //! counted twice.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Answer, Api, Target, payloads, summary};
-
-/// `sundial dev` as a process of its own, killed when dropped.
-struct Process(Child);
-
-impl Process {
-    async fn start(folder: &Path) -> (Self, Api) {
-        let before = std::fs::metadata(folder.join("dev.json")).and_then(|file| file.modified()).ok();
-        let process = Command::new(env!("CARGO_BIN_EXE_sundial-under-test"))
-            .args(["dev", "--port", "0", "--data-dir"])
-            .arg(folder)
-            .env("SUNDIAL_LEASE_SECONDS", "2")
-            .stdout(Stdio::null())
-            .spawn()
-            .map(Self)
-            .unwrap();
-        let begun = Instant::now();
-        loop {
-            let written = std::fs::metadata(folder.join("dev.json")).and_then(|file| file.modified()).ok();
-            if written.is_some() && written != before {
-                return (process, Api::of_folder(folder).unwrap());
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "the process does not get ready");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// SIGKILL: the process gets no chance to say goodbye.
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::harness::{Answer, Process, Target, payloads, summary};
 
 #[tokio::test]
 async fn a_run_survives_sigkill_and_nothing_is_lost_or_counted_twice() {

@@ -1,8 +1,10 @@
 //! Tests read as stories: start a cloud, act over the API, wait for what is promised, look.
 
+mod process;
 mod target;
 
-pub(crate) use target::{Answer, Target};
+pub(crate) use process::Process;
+pub(crate) use target::{Answer, Call, Target};
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -106,13 +108,23 @@ impl Api {
 
     /// Waits until what a path answers is as it should be.
     pub(crate) async fn wait_for(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for_within(PATIENCE, path, is_so).await
+    }
+
+    /// Waits so long until what a path answers is as it should be.
+    pub(crate) async fn wait_for_within(
+        &self,
+        patience: Duration,
+        path: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Value {
         let begun = Instant::now();
         loop {
             let answer = self.get(path).await;
             if is_so(&answer) {
                 return answer;
             }
-            assert!(begun.elapsed() < PATIENCE, "waited in vain; {path} is {answer}");
+            assert!(begun.elapsed() < patience, "waited in vain; {path} is {answer}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -1,0 +1,47 @@
+//! A process that a test can kill.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Api;
+
+/// `sundial dev` as a process of its own, killed when dropped.
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts it over a data folder, and waits until it is ready.
+    pub(crate) async fn start(folder: &Path) -> (Self, Api) {
+        let before = std::fs::metadata(folder.join("dev.json")).and_then(|file| file.modified()).ok();
+        let process = Command::new(env!("CARGO_BIN_EXE_sundial-under-test"))
+            .args(["dev", "--port", "0", "--data-dir"])
+            .arg(folder)
+            .env("SUNDIAL_LEASE_SECONDS", "2")
+            .stdout(Stdio::null())
+            .spawn()
+            .map(Self)
+            .unwrap();
+        let begun = Instant::now();
+        loop {
+            let written = std::fs::metadata(folder.join("dev.json")).and_then(|file| file.modified()).ok();
+            if written.is_some() && written != before {
+                return (process, Api::of_folder(folder).unwrap());
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "the process does not get ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// SIGKILL: the process gets no chance to say goodbye.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
