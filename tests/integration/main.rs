@@ -15,6 +15,7 @@ mod generations;
 mod job_runs;
 mod jobs;
 mod large;
+mod live_limit;
 mod overlap;
 mod payload_pages;
 mod payload_pages_beside;
