@@ -181,3 +181,27 @@ async fn store_result(context: &RunContext, task: &Task, result: Box<RawValue>) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_that_extends_its_run_too_far_is_an_error_and_no_result() {
+        let outcome = Outcome {
+            index: 7,
+            attempts: 2,
+            start_time: Timestamp::EPOCH,
+            end_time: Timestamp::EPOCH,
+            error: None,
+            attempts_ran_out: false,
+            result: Some(RawValue::NULL.to_owned()),
+            location: None,
+            extension: None,
+        };
+        let failed = too_many_payloads(&outcome);
+        assert!(!failed.has_succeeded() && failed.result.is_none());
+        assert_eq!(failed.error.map(|error| error.code).as_deref(), Some("too-many-payloads"));
+        assert_eq!((failed.index, failed.attempts), (7, 2));
+    }
+}

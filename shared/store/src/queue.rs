@@ -3,6 +3,7 @@
 //! never take the same.
 
 use serde::{Deserialize, Serialize};
+use sundial_model::payload::PAYLOADS_MAX;
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::error::StoreError;
@@ -74,6 +75,14 @@ impl Queue {
     /// How many payloads no lane has claimed; in a later generation some of them have nothing to do.
     pub fn unclaimed(&self) -> u32 {
         self.end().saturating_sub(self.next) + self.put_back
+    }
+
+    /// Adds payloads that a result extends the run by; none when it would have too many.
+    pub fn extend(&mut self, count: u32) -> Option<PayloadRange> {
+        let end = self.total.checked_add(count).filter(|end| *end <= PAYLOADS_MAX)?;
+        let range = PayloadRange { start: self.total, end };
+        self.total = end;
+        Some(range)
     }
 
     /// Whether every payload is finished or claimed.
@@ -150,6 +159,15 @@ mod tests {
         assert_eq!(queue.unclaimed(), 4);
         assert_eq!(queue.claim(100), PayloadRange { start: 0, end: 4 });
         assert!(queue.is_exhausted());
+    }
+
+    #[test]
+    fn a_run_is_extended_up_to_the_most_payloads_and_not_beyond() {
+        let mut queue = queue(PAYLOADS_MAX - 10, None);
+        assert_eq!(queue.extend(11), None);
+        assert_eq!(queue.total, PAYLOADS_MAX - 10, "nothing of it joined");
+        assert_eq!(queue.extend(10), Some(PayloadRange { start: PAYLOADS_MAX - 10, end: PAYLOADS_MAX }));
+        assert_eq!((queue.extend(1), queue.extend(u32::MAX)), (None, None));
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_model::payload::PAYLOADS_MAX;
 use sundial_store::{
     Announcement, AttemptRecord, Commit, DueDeliveries, Lane, LanePhase, PUT_BACK_MAX, PayloadRange, PutBack, Queue,
     StoreError, Suspects,
@@ -92,15 +91,15 @@ impl Worker {
     pub(super) fn draft_records(&mut self, draft: &mut Draft, now: Timestamp) -> Vec<DueDeliveries> {
         let mut extension = Vec::new();
         for ended in &mut draft.batch.ended {
-            let count = u32::try_from(ended.extension.len()).unwrap_or(u32::MAX);
-            if draft.queue.total.saturating_add(count) > PAYLOADS_MAX {
-                ended.outcome = too_many_payloads(&ended.outcome);
-                ended.extension.clear();
-            } else if count > 0 {
-                let range = PayloadRange { start: draft.queue.total, end: draft.queue.total + count };
-                ended.outcome.extension = Some(range);
-                draft.queue.total = range.end;
-                extension.extend(ended.extension.iter().cloned());
+            if !ended.extension.is_empty() {
+                let count = u32::try_from(ended.extension.len()).unwrap_or(u32::MAX);
+                ended.outcome.extension = draft.queue.extend(count);
+                if ended.outcome.extension.is_some() {
+                    extension.extend(ended.extension.iter().cloned());
+                } else {
+                    ended.outcome = too_many_payloads(&ended.outcome);
+                    ended.extension.clear();
+                }
             }
             if ended.outcome.has_succeeded() {
                 draft.lane.succeeded += 1;
