@@ -11,6 +11,7 @@ mod control;
 mod cost;
 mod deliveries;
 mod events;
+mod extensions;
 mod generations;
 mod job_runs;
 mod jobs;
