@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Cloud, Target, payloads, summary};
+use crate::harness::{Answer, Call, Cloud, Target, payloads, summary};
 
 /// A target that refuses payloads 2 and 4, and is busy with 5, until it is healed.
 async fn ailing() -> (Target, Arc<AtomicBool>) {
@@ -77,8 +77,8 @@ async fn only_what_failed_is_carried_out_again_and_all_that_follows_happens_agai
     assert_eq!((summary(&second), &second["generation"]), ([6, 0, 0, 6, 0, 0], &json!(2)));
     // The target knows them again.
     let mut again = target.calls().split_off(before.len());
-    again.sort_by_key(crate::harness::Call::index);
-    assert_eq!(again.iter().map(crate::harness::Call::index).collect::<Vec<_>>(), [2, 4, 5]);
+    again.sort_by_key(Call::index);
+    assert_eq!(again.iter().map(Call::index).collect::<Vec<_>>(), [2, 4, 5]);
     let run_id = |index: u64| format!("{}-{index}", first["id"].as_str().unwrap());
     for call in &again {
         assert_eq!((call.attempt(), &call.body["context"]["generation"]), (1, &json!(2)));

@@ -22,6 +22,7 @@ mod payload_pages;
 mod payload_pages_beside;
 mod payload_pages_refused;
 mod restart;
+mod retries;
 mod schedules;
 mod table_contract;
 mod tenancy;
