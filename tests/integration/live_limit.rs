@@ -24,9 +24,7 @@ async fn another_limit_applies_to_the_run_under_way_and_nothing_else_does() {
     let target = Target::start(|_| Answer::Slow(Duration::from_millis(700), Value::Null)).await;
     let (cloud, receiver) = (Cloud::start().await, Target::echo().await);
     cloud.api.make_project(&target).await;
-    let job = |limit: u32| {
-        json!({ "id": "job", "payload": payloads("a", 6_000), "configuration": { "maxConcurrentRequests": limit } })
-    };
+    let job = |limit: u32| json!({ "id": "job", "payload": payloads("a", 6_000), "configuration": { "maxConcurrentRequests": limit } });
     cloud.api.create_job(job(10)).await;
     let run = cloud.api.trigger("job").await;
     wait_for_load(&target, |load| load == 10).await;

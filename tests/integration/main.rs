@@ -23,6 +23,7 @@ mod payload_pages_beside;
 mod payload_pages_refused;
 mod restart;
 mod retries;
+mod run_bounds;
 mod schedules;
 mod table_contract;
 mod tenancy;
