@@ -29,7 +29,8 @@ struct Arguments {
 enum Command {
     /// Show what it does: two scheduled jobs, start to end, in a cloud of their own.
     Demo,
-    /// Run the embedded cloud until it is stopped: the API, the functions and their storage.
+    /// Run the embedded cloud until it is stopped: the API, the functions and their storage. What is
+    /// told on the bus of job runs is appended to events.jsonl in the data folder.
     Dev {
         /// The API's port; the next three are those of DynamoDB, S3 and the event bus.
         #[arg(long, default_value_t = 9400)]

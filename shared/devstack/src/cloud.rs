@@ -24,9 +24,9 @@ use crate::{DevError, api_gateway, event_bus, storage, usage};
 /// What of the cloud runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// All of it.
+    /// All of it; the bus appends what no function takes to `events.jsonl`.
     Whole,
-    /// DynamoDB, S3, and a bus that appends to `events.jsonl`: no timer and no functions.
+    /// DynamoDB, S3, and a bus that appends all of it there: no timer and no functions.
     StorageOnly,
 }
 
@@ -75,13 +75,13 @@ impl DevCloud {
         table.create_if_missing().await.map_err(|error| DevError::while_doing("making the table", error))?;
         prepare(&clients, &mut description).await?;
         let received = Received::default();
+        let file = folder.join("events.jsonl");
         match options.mode {
-            Mode::StorageOnly => {
-                event_bus::serve(ports.events, Receiver::File(folder.join("events.jsonl")), REGION);
-            }
+            Mode::StorageOnly => event_bus::serve(ports.events, Receiver { functions: None, file }, REGION),
             Mode::Whole => {
                 let host = FunctionHost::new(&connection);
-                event_bus::serve(ports.events, Receiver::Functions(Box::new(host.clone())), REGION);
+                let functions = Some(Box::new(host.clone()));
+                event_bus::serve(ports.events, Receiver { functions, file }, REGION);
                 let app = demo_services::router(received.clone());
                 let app = app.merge(usage::router(host.usage.clone())).merge(api_gateway::router(host.clone()));
                 tokio::spawn(async move { axum::serve(ports.api, app).await });

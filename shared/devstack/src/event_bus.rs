@@ -21,24 +21,22 @@ const TICK_EVERY: Duration = Duration::from_secs(60);
 
 /// What becomes of an event.
 #[derive(Clone)]
-pub(crate) enum Receiver {
-    /// A function is invoked.
-    Functions(Box<FunctionHost>),
-    /// It is appended to a file, a line each.
-    File(PathBuf),
+pub(crate) struct Receiver {
+    /// A function is invoked, if a rule names one.
+    pub(crate) functions: Option<Box<FunctionHost>>,
+    /// What no function takes is appended here, a line each.
+    pub(crate) file: PathBuf,
 }
 
 impl Receiver {
     fn receive(&self, detail_type: &str, event: Value) -> std::io::Result<()> {
-        match self {
-            Self::Functions(host) => host.dispatch(detail_type, event),
-            Self::File(path) => {
-                let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-                // One write, so that lines of concurrent events stay whole.
-                file.write_all(format!("{event}\n").as_bytes())?;
-            }
+        if let Some(host) = self.functions.as_ref().filter(|_| FunctionHost::takes(detail_type)) {
+            host.dispatch(detail_type, event);
+            return Ok(());
         }
-        Ok(())
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&self.file)?;
+        // One write, so that lines of concurrent events stay whole.
+        file.write_all(format!("{event}\n").as_bytes())
     }
 }
 

@@ -67,6 +67,11 @@ impl FunctionHost {
         tokio::time::timeout(JOB_API_TIMEOUT, sundial_job_api::handle(self.job_api.clone(), event)).await?
     }
 
+    /// Whether a rule of the bus hands such events to a function.
+    pub(crate) fn takes(detail_type: &str) -> bool {
+        matches!(detail_type, TICK | Event::SCHEDULE_CHANGED | Event::WORK_READY)
+    }
+
     /// Hands an event of the bus to the function that its rule names, and does not wait.
     pub(crate) fn dispatch(&self, detail_type: &str, event: Value) {
         let host = self.clone();

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Cloud {
     pub(crate) dev: DevCloud,
     pub(crate) api: Api,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Cloud {
@@ -39,7 +39,13 @@ impl Cloud {
             DevOptions { port: 0, data_folder: folder.path().to_owned(), mode, lease: Duration::from_secs(4) };
         let dev = DevCloud::start(options).await.unwrap();
         let api = Api::new(dev.description());
-        Self { dev, api, _folder: folder }
+        Self { dev, api, folder }
+    }
+
+    /// What was told on the bus that no function takes, in order.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("events.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
