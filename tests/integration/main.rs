@@ -22,6 +22,7 @@ mod payload_pages;
 mod payload_pages_beside;
 mod payload_pages_refused;
 mod restart;
+mod results;
 mod retries;
 mod run_bounds;
 mod schedules;
