@@ -16,6 +16,7 @@ mod generations;
 mod job_runs;
 mod jobs;
 mod large;
+mod lifecycle;
 mod live_limit;
 mod overlap;
 mod payload_pages;
