@@ -6,7 +6,6 @@ mod harness;
 mod bad_input;
 mod bucket_contract;
 mod catch_up;
-mod chaos;
 mod control;
 mod cost;
 mod deliveries;
