@@ -46,7 +46,7 @@ async fn a_paused_job_does_not_start_and_its_run_rests_until_it_is_resumed() {
 
 #[tokio::test]
 async fn an_active_run_keeps_others_from_starting() {
-    let (cloud, _target, run) = under_way(20).await;
+    let (cloud, _target, run) = under_way(60).await;
     let (status, problem) = cloud.api.send("POST", "/projects/shop/jobs/job/trigger", None).await;
     assert_eq!((status, &problem["code"]), (409, &json!("another-job-run-active")));
     cloud.api.wait_for_status(&run, "COMPLETED").await;
