@@ -3,10 +3,10 @@
 use sundial_model::payload::Payload;
 use sundial_model::run::FailedAttempt;
 use sundial_outbound::answer_memory::HeldMemory;
-use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, extension_writes_max, json_bytes, keys};
+use sundial_store::{Outcome, extension_writes_max, json_bytes, keys};
 use tokio::time::Instant;
 
-use crate::delivery::BATCH_BYTES;
+use crate::delivery::{BATCH_BYTES, TriedDeliveries};
 use crate::ready::Task;
 
 /// A transaction takes 100 writes and 4 MB; some are kept back for the lane and the queue, and what
@@ -15,20 +15,6 @@ const WRITES_MAX: usize = 76;
 const BYTES_MAX: usize = 3_000_000;
 /// An item of records is closed at this size by the store; a further one is a further write.
 const ITEM_BYTES: usize = 300_000;
-
-/// A batch of deliveries that was tried.
-pub(crate) struct TriedDeliveries {
-    /// The batch as it stood.
-    pub(crate) done: DueDeliveries,
-    /// What was tried.
-    pub(crate) attempts: Vec<DeliveryRecord>,
-    /// What is tried again.
-    pub(crate) again: Vec<DueDeliveries>,
-    /// How many were taken by the sink.
-    pub(crate) delivered: u32,
-    /// How many were given up.
-    pub(crate) failed: u32,
-}
 
 /// A payload that has ended.
 pub(crate) struct Ended {

@@ -14,7 +14,6 @@ use sundial_outbound::sink::{DeliveredOutcome, Delivery, DeliveryOutcome};
 use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, StoreError, keys};
 use tokio::time::Instant;
 
-use crate::buffer::TriedDeliveries;
 use crate::context::RunContext;
 
 /// So many requests of one batch are under way at once.
@@ -30,6 +29,20 @@ pub(crate) struct DeliveryBatch {
     pub(crate) due: DueDeliveries,
     /// What is to be delivered, when it is at hand; it is read otherwise.
     pub(crate) items: Option<Vec<(Payload, Outcome)>>,
+}
+
+/// A batch of deliveries that was tried.
+pub(crate) struct TriedDeliveries {
+    /// The batch as it stood.
+    pub(crate) done: DueDeliveries,
+    /// What was tried.
+    pub(crate) attempts: Vec<DeliveryRecord>,
+    /// What is tried again.
+    pub(crate) again: Vec<DueDeliveries>,
+    /// How many were taken by the sink.
+    pub(crate) delivered: u32,
+    /// How many were given up.
+    pub(crate) failed: u32,
 }
 
 /// What became of a batch.

@@ -1,7 +1,6 @@
 //! The one client for requests to places that users name: guarded addresses, no redirects, no
 //! proxies, bounded time and bodies.
 
-use std::error::Error as _;
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use url::{Host, Url};
 
 use crate::answer::{OutboundAnswer, read_answer};
 use crate::answer_memory::AnswerMemory;
+use crate::call_failure::{Blocked, failure};
 use crate::guard::AddressGuard;
 
 /// A connection that is not there after this long will not come.
@@ -57,11 +57,6 @@ pub struct OutboundRequest {
     /// An answer's body may have this many bytes.
     pub answer_bytes_max: usize,
 }
-
-/// An address was resolved and must not be called.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} leads to an address that must not be called")]
-struct Blocked(String);
 
 struct GuardedResolver(AddressGuard);
 
@@ -153,22 +148,6 @@ fn literal_address(url: &Url) -> Option<IpAddr> {
         Host::Ipv6(address) => Some(address.into()),
         Host::Domain(_) => None,
     }
-}
-
-pub(crate) fn failure(error: &reqwest::Error) -> CallResult {
-    if error.is_timeout() && !error.is_connect() {
-        return CallResult::Timeout;
-    }
-    // The innermost cause says most; the outer ones repeat the URL, which may be long.
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        if inner.is::<Blocked>() {
-            return CallResult::BlockedAddress(inner.to_string());
-        }
-        cause = inner;
-    }
-    let message = if error.source().is_none() { error.to_string() } else { cause.to_string() };
-    CallResult::ConnectionError(message)
 }
 
 /// Adds a user's headers; they were checked when they were saved.

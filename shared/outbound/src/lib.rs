@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod answer_memory;
+mod call_failure;
 pub mod client;
 pub mod delivery;
 pub mod export_line;

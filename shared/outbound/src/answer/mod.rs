@@ -9,7 +9,7 @@ use sundial_engine::attempt::CallResult;
 use tokio::time::{Instant, timeout_at};
 
 use crate::answer_memory::{AnswerMemory, HeldMemory, UNCOUNTED_BYTES};
-use crate::client::failure;
+use crate::call_failure::failure;
 
 /// No target or sink is waited for longer before it is called again.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
