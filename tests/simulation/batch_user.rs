@@ -50,6 +50,11 @@ impl User {
         };
         let has_poison = chance.one_in(6);
         let mut payloads: Vec<Value> = (0..count).map(|_| payload(chance, rate, 2)).collect();
+        if chance.one_in(10) {
+            // Few of them, and now and then so many that their export is uploaded in parts.
+            let every = if count > 130 && chance.one_in(3) { 1 } else { 1 + chance.below(count) as usize };
+            payloads.iter_mut().step_by(every).for_each(|payload| payload["parameters"]["kind"] = json!("large"));
+        }
         if has_poison {
             let place = chance.below(count) as usize;
             payloads[place] = json!({ "apiName": "work", "parameters": { "kind": "poison", "rate": rate } });

@@ -96,6 +96,9 @@ impl State {
         if self.paused.get(&call.job).is_some_and(|at| *at + PAUSE_TIME < now) {
             return Err("an attempt starts long after its job was paused".to_owned());
         }
+        if world.ended_at(call.run).is_some_and(|at| at + PAUSE_TIME + SKEW_MAX < now) {
+            return Err("an attempt starts long after its run has ended".to_owned());
+        }
         let started = self.started.entry(call.run).or_default();
         started.push_back(now);
         while started.front().is_some_and(|at| *at + RATE_WINDOW < now) {

@@ -45,13 +45,24 @@ impl Faults {
             6..9 => Fate::AnswerLost,
             _ => Fate::Fine,
         };
-        let longest = if chance.one_in(60) { 4_000 } else { 30 };
+        let longest = match chance.below(600) {
+            0 => 30_000,
+            1..10 => 4_000,
+            _ => 30,
+        };
         (fate, Duration::from_millis(1 + chance.below(longest)))
     }
 
     /// Whether a call that takes no time of its own is refused.
     pub(crate) fn is_next_refused(&self) -> bool {
         self.draw().0 == Fate::Refused
+    }
+
+    /// Whether a write arrives only after this long, when its caller has given up.
+    pub(crate) fn arrives_late(&self) -> Option<Duration> {
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_late = self.world.is_troubled() && chance.one_in(400);
+        is_late.then(|| chance.between(Duration::from_secs(1), Duration::from_secs(90)))
     }
 
     /// Acts, unless something comes between.

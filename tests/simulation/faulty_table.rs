@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sundial_store::keys::Key;
 use sundial_store::{Answer, Backend, Item, NewItem, Range, StoreError, TransactionToken, WakeQuery, Write};
@@ -9,6 +10,9 @@ use sundial_store::{Answer, Backend, Item, NewItem, Range, StoreError, Transacti
 use crate::checker::Caller;
 use crate::faults::Faults;
 use crate::world::World;
+
+/// Who waits for an answer gives up after this long, but what it has asked for may still happen.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(5);
 
 /// One invocation's way to the table.
 pub(crate) struct FaultyTable {
@@ -55,7 +59,19 @@ impl Backend for FaultyTable {
     }
 
     fn transact(&self, writes: Vec<Write>, token: TransactionToken) -> Answer<'_, ()> {
-        Box::pin(self.call(async move { self.world.transact(self.caller, writes, token).await }))
+        let (world, caller) = (Arc::clone(&self.world), self.caller);
+        if let Some(after) = self.faults.arrives_late() {
+            return Box::pin(async move {
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    // Nobody waits for the answer any more.
+                    let _ = world.transact(caller, writes, token).await;
+                });
+                tokio::time::sleep(after.min(GIVEN_UP_AFTER)).await;
+                Err(StoreError::Unavailable("the answer was lost".to_owned()))
+            });
+        }
+        Box::pin(self.call(async move { world.transact(caller, writes, token).await }))
     }
 
     fn put_unseen(&self, items: Vec<NewItem>) -> Answer<'_, ()> {

@@ -11,9 +11,11 @@ mod bus;
 mod calls;
 mod chance;
 mod checker;
+mod exports;
 mod faults;
 mod faulty_bucket;
 mod faulty_table;
+mod freeze;
 mod outside;
 mod timer;
 mod user;
@@ -171,5 +173,6 @@ async fn run(
         rested += Duration::from_secs(15);
         world.verdict()?;
     }
+    exports::check(&world).await.map_err(|what| world.violation(what))?;
     Ok(world.statistics())
 }

@@ -13,13 +13,18 @@ use sundial_outbound::client::{OutboundRequest, Transport};
 use tokio::sync::Notify;
 
 use crate::calls::Call;
+use crate::freeze::{Freeze, unless_frozen};
 use crate::world::World;
+
+/// A result of this size does not stand in the table.
+const LARGE_RESULT_BYTES: usize = 120_000;
 
 /// One invocation's way outside.
 pub(crate) struct Outside {
     pub(crate) world: Arc<World>,
     /// Ends the invocation.
     pub(crate) death: Arc<Notify>,
+    pub(crate) freeze: Option<Freeze>,
 }
 
 impl fmt::Debug for Outside {
@@ -32,11 +37,15 @@ impl Transport for Outside {
     fn send(&self, request: OutboundRequest) -> BoxFuture<'_, OutboundAnswer> {
         Box::pin(async move {
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-            if request.url.starts_with("http://target.test/") {
-                self.carry_out(&body, request.timeout).await.into()
-            } else {
-                self.take(&request).await.into()
-            }
+            let call = async {
+                if request.url.starts_with("http://target.test/") {
+                    self.carry_out(&body, request.timeout).await
+                } else {
+                    self.take(&request).await
+                }
+            };
+            let result = unless_frozen(self.freeze, call).await;
+            result.unwrap_or_else(|| CallResult::ConnectionError("the connection was lost".to_owned())).into()
         })
     }
 }
@@ -69,6 +78,7 @@ impl Outside {
             "fails" => answer(500, None, &json!({})),
             "refuses" => answer(400, None, &json!({})),
             "holds" if is_bad => answer(429, Some(takes * 3), &json!({})),
+            "large" if !is_bad => answer(200, None, &json!({ "result": "x".repeat(LARGE_RESULT_BYTES) })),
             "extends" if is_bad => answer(503, None, &json!({})),
             "extends" => answer(200, None, &json!({ "result": 1, "extendedPayloads": body["parameters"]["by"] })),
             _ if is_bad => answer(503, None, &json!({})),

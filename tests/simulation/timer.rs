@@ -17,6 +17,10 @@ pub(crate) fn start(world: &Arc<World>) {
     tokio::spawn(async move {
         tokio::time::sleep(within_minute / 2).await;
         loop {
+            if world.is_out() {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                continue;
+            }
             let wander = chance.between(Duration::ZERO, Duration::from_secs(15));
             let copies = match chance.below(12) {
                 0 if world.is_troubled() => 0,

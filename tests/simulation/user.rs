@@ -37,6 +37,7 @@ pub(crate) fn start(world: &Arc<World>) -> JoinHandle<()> {
             let longest = if is_busy { 8 } else { 60 };
             tokio::time::sleep(user.chance.between(Duration::from_millis(200), Duration::from_secs(longest))).await;
             if user.world.is_out() {
+                tokio::time::sleep(Duration::from_secs(60)).await;
                 continue;
             }
             let number = user.chance.below(jobs);

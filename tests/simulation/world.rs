@@ -13,17 +13,19 @@ use sundial_model::{JobRunId, Timestamp, WorkspaceId};
 use sundial_outbound::results::model::ModelObjects;
 use sundial_outbound::{OutboundClient, ResultsBucket};
 use sundial_runtime::{Clients, Clock, EventBus, Settings};
-use sundial_store::{Backend, Store, StoreError, Table, TransactionToken, Write};
+use sundial_store::{Backend, RUN_AGE_MAX, Store, StoreError, Table, TransactionToken, Write};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::bus::SimulatedBus;
 use crate::calls::Calls;
 use crate::chance::Chance;
-use crate::checker::{Caller, Checker, Role};
+use crate::checker::{Caller, Checker, Role, WorkBook};
+use crate::exports::Expected;
 use crate::faults::Faults;
 use crate::faulty_bucket::FaultyBucket;
 use crate::faulty_table::FaultyTable;
+use crate::freeze::{Freeze, frozen};
 use crate::outside::Outside;
 use crate::{Statistics, Story, Violation};
 
@@ -77,7 +79,10 @@ impl World {
         let longest = if chance.one_in(3) { Duration::from_secs(3 * 3600) } else { Duration::from_secs(600) };
         let outage = chance.one_in(3).then(|| {
             let from = chance.between(trouble / 4, trouble);
-            (from, from + chance.between(Duration::from_secs(60), longest))
+            // So long that job runs become too old.
+            let is_endless = story == Story::Batches && chance.one_in(40);
+            let length = chance.between(Duration::from_secs(60), longest);
+            (from, from + if is_endless { RUN_AGE_MAX + length } else { length })
         });
         Arc::new(Self {
             seed,
@@ -171,6 +176,16 @@ impl World {
         self.checker().work(run).is_some_and(|work| work.has_recorded(generation, index, attempt))
     }
 
+    /// When a run ended, if it has.
+    pub(crate) fn ended_at(&self, run: JobRunId) -> Option<Timestamp> {
+        self.checker().work(run).and_then(WorkBook::ended_at)
+    }
+
+    /// What the exports must say.
+    pub(crate) fn expected_exports(&self) -> Vec<Expected> {
+        self.checker().expected_exports()
+    }
+
     /// The world was told something about a run.
     pub(crate) fn told(&self, run: JobRunId, generation: u32, what: Lifecycle) {
         self.checker().told(run, generation, what);
@@ -209,19 +224,20 @@ impl World {
         act: impl AsyncFnOnce(Clients) -> T,
     ) -> Option<T> {
         let death = Arc::new(Notify::new());
-        let clients = self.clients(role, &death);
+        let freeze = self.draw(Freeze::draw);
+        let clients = self.clients(role, &death, freeze);
         tokio::select! {
             biased;
             () = death.notified() => {
                 self.crashes.fetch_add(1, Ordering::Relaxed);
                 None
             }
-            done = act(clients) => Some(done),
+            done = frozen(freeze, act(clients)) => Some(done),
             () = tokio::time::sleep(timeout) => None,
         }
     }
 
-    fn clients(self: &Arc<Self>, role: Role, death: &Arc<Notify>) -> Clients {
+    fn clients(self: &Arc<Self>, role: Role, death: &Arc<Notify>, freeze: Option<Freeze>) -> Clients {
         let skew = self.draw(|chance, _| chance.between(Duration::ZERO, SKEW_MAX * 2));
         let faults = || Faults::new(Arc::clone(self), Arc::clone(death));
         let caller = Caller { role, begun: self.now() };
@@ -231,7 +247,11 @@ impl World {
             clock: Clock::simulated(self.begun, self.begun_at + skew - SKEW_MAX),
             store: Store::new(Table::over(Arc::new(table)), SETTINGS.retention),
             bus: EventBus::to(Arc::new(SimulatedBus(Arc::clone(self)))),
-            outbound: OutboundClient::over(Arc::new(Outside { world: Arc::clone(self), death: Arc::clone(death) })),
+            outbound: OutboundClient::over(Arc::new(Outside {
+                world: Arc::clone(self),
+                death: Arc::clone(death),
+                freeze,
+            })),
             results: ResultsBucket::over(Arc::new(bucket)),
             settings: SETTINGS.clone(),
         }

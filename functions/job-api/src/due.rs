@@ -21,7 +21,7 @@ pub(crate) fn set_next(job: &mut StoredJob, now: Timestamp) {
 
 /// Wakes the evaluator when the job is due before the next tick of the timer can be relied on.
 pub(crate) async fn announce(clients: &Clients, job: &StoredJob, now: Timestamp) {
-    if job.wake_at().is_some_and(|wake_at| wake_at.since(now) < LOOK_AHEAD) {
+    if job.due_at().is_some_and(|due_at| due_at.since(now) < LOOK_AHEAD) {
         clients.bus.put(&[Event::ScheduleChanged]).await;
     }
 }

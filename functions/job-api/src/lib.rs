@@ -8,6 +8,7 @@ mod body;
 mod check_job;
 mod cursor;
 mod due;
+mod following;
 mod payload_page;
 mod problem_response;
 pub mod router;

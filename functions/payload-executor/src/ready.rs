@@ -51,7 +51,8 @@ pub(crate) struct ReadyQueue {
     startable: VecDeque<Task>,
     /// In the order of the times before which they must not start.
     waiting: BinaryHeap<Reverse<Entry>>,
-    bytes: usize,
+    startable_bytes: usize,
+    waiting_bytes: usize,
 }
 
 struct Entry(Task);
@@ -84,10 +85,11 @@ impl Ord for Entry {
 
 impl ReadyQueue {
     pub(crate) fn push(&mut self, task: Task) {
-        self.bytes += task.bytes;
         if task.not_before == Timestamp::EPOCH {
+            self.startable_bytes += task.bytes;
             self.startable.push_back(task);
         } else {
+            self.waiting_bytes += task.bytes;
             self.waiting.push(Reverse(Entry(task)));
         }
     }
@@ -96,6 +98,8 @@ impl ReadyQueue {
     pub(crate) fn advance(&mut self, now: Timestamp) {
         while self.waiting.peek().is_some_and(|Reverse(Entry(task))| task.not_before <= now) {
             let Some(Reverse(Entry(task))) = self.waiting.pop() else { break };
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(task.bytes);
+            self.startable_bytes += task.bytes;
             self.startable.push_front(task);
         }
     }
@@ -103,7 +107,7 @@ impl ReadyQueue {
     /// Takes out the next task that can start.
     pub(crate) fn pop(&mut self) -> Option<Task> {
         let task = self.startable.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(task.bytes);
+        self.startable_bytes = self.startable_bytes.saturating_sub(task.bytes);
         Some(task)
     }
 
@@ -127,9 +131,14 @@ impl ReadyQueue {
         self.startable.len()
     }
 
-    /// About how many bytes all of them take.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// About how many bytes take those that can start.
+    pub(crate) fn startable_bytes(&self) -> usize {
+        self.startable_bytes
+    }
+
+    /// About how many bytes take those that wait for their time.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
     }
 
     /// All of them, in no order.
@@ -140,7 +149,7 @@ impl ReadyQueue {
     pub(crate) fn clear(&mut self) {
         self.startable.clear();
         self.waiting.clear();
-        self.bytes = 0;
+        (self.startable_bytes, self.waiting_bytes) = (0, 0);
     }
 }
 

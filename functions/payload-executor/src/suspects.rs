@@ -19,13 +19,20 @@ const AT_ONCE: [usize; LOSSES_MAX as usize] = [usize::MAX, 10, 1];
 #[derive(Default)]
 pub(crate) struct SuspectQueue {
     waiting: BTreeMap<u32, Vec<Task>>,
+    waiting_bytes: usize,
     /// Announced: about to start, or under way.
     in_flight: BTreeMap<u32, u32>,
 }
 
 impl SuspectQueue {
     pub(crate) fn push(&mut self, losses: u32, task: Task) {
+        self.waiting_bytes += task.bytes;
         self.waiting.entry(losses).or_default().push(task);
+    }
+
+    /// About how many bytes take those that wait.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
     }
 
     /// Whether there are none, not even under way.
@@ -50,6 +57,8 @@ impl SuspectQueue {
         if waiting.is_empty() {
             self.waiting.remove(&losses);
         }
+        let bytes: usize = picked.iter().map(|task| task.bytes).sum();
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
         self.in_flight.extend(picked.iter().map(|task| (task.index(), losses)));
         picked
     }
@@ -72,10 +81,12 @@ impl SuspectQueue {
 
     pub(crate) fn clear_waiting(&mut self) {
         self.waiting.clear();
+        self.waiting_bytes = 0;
     }
 
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
+        self.waiting_bytes = 0;
         self.in_flight.clear();
     }
 

@@ -7,8 +7,9 @@ use sundial_engine::overlap::Origin;
 use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::Timestamp;
 use sundial_runtime::Clients;
-use sundial_store::{DueJob, NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError};
+use sundial_store::{DueJob, NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError, StoredJob};
 
+use crate::TRY_AGAIN_AFTER;
 use crate::attended::Attended;
 
 /// A decision is made again so often at once, when others change the job at the same time.
@@ -23,6 +24,9 @@ pub(crate) async fn attend(clients: &Clients, mut due: DueJob) -> Result<Attende
         if wake_at > now {
             return Ok(Attended { again_at: Some(wake_at), ..Attended::default() });
         }
+        if due.job.runs_follow_at.is_some_and(|at| at <= now) {
+            return follow(clients, due.job, now).await;
+        }
         let (project, id) = (due.job.project_id, due.job.id.clone());
         match record(clients, due, now).await {
             // Another evaluator, or a change by a user, was faster: decide again.
@@ -35,6 +39,19 @@ pub(crate) async fn attend(clients: &Clients, mut due: DueJob) -> Result<Attende
         match again {
             Some(again) => due = again,
             None => return Ok(Attended::default()),
+        }
+    }
+}
+
+/// Whoever has changed the job was cut off before its runs were changed with it. What is due then
+/// comes next.
+async fn follow(clients: &Clients, job: StoredJob, now: Timestamp) -> Result<Attended, StoreError> {
+    let work = clients.store.let_runs_follow(&job, now).await?;
+    match clients.store.runs_have_followed(job).await {
+        Ok(job) => Ok(Attended { again_at: job.wake_at(), work }),
+        Err(error) => {
+            tracing::warn!(%error, "that the runs of a job have followed it is noted later");
+            Ok(Attended { again_at: Some(now + TRY_AGAIN_AFTER), work })
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Ends of job runs that are not their payloads' doing: a user ends them, the next run takes their
 //! place, or their job is deleted.
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
 use sundial_model::event::WorkReady;
 use sundial_model::job_run::{JobRunStatus, Reason, ReasonType};
@@ -167,7 +169,8 @@ impl Store {
         while let Some(current) = self.job_as(job).await?.filter(|current| current.waiting_runs > 0) {
             match self.cancel_waiting(current, now).await {
                 Ok(closings) => work.extend(closings),
-                Err(StoreError::Conflict) => {}
+                // Spread, so that two that met once do not meet again.
+                Err(StoreError::Conflict) => tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await,
                 Err(error) => return Err(error),
             }
         }

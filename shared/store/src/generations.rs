@@ -103,26 +103,4 @@ impl Store {
         })
         .await
     }
-
-    /// Lets the limit of a job's requests apply to its active runs; nothing else of a job that has
-    /// changed does.
-    ///
-    /// # Errors
-    /// When the table cannot be reached.
-    pub async fn apply_limit(&self, job: &StoredJob) -> Result<(), StoreError> {
-        for run in &job.active_runs {
-            retry_on_conflict(async || {
-                let Some(job) = self.job_as(job).await? else { return Ok(()) };
-                let Some(mut partition) = self.run_partition(*run).await? else { return Ok(()) };
-                let limit = job.definition.configuration.max_concurrent_requests.get();
-                if partition.queue.limit == limit || partition.run.status.is_terminal() {
-                    return Ok(());
-                }
-                partition.queue.limit = limit;
-                self.table.write(vec![partition.queue.put(*run)?, job.check()]).await
-            })
-            .await?;
-        }
-        Ok(())
-    }
 }

@@ -11,6 +11,7 @@ mod commit;
 mod due_jobs;
 mod endings;
 mod error;
+mod following;
 mod generations;
 #[cfg(feature = "model")]
 pub mod inspection;

@@ -77,7 +77,7 @@ impl Store {
             return Ok((Vec::new(), Vec::new()));
         }
         job.active_runs.retain(|active| *active != run.id);
-        job.note_end(status);
+        job.note_end(status, now);
         let dequeued = (!is_active).then(|| run.dequeue());
         if dequeued.is_some() {
             job.waiting_runs = job.waiting_runs.saturating_sub(1);

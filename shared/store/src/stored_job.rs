@@ -87,6 +87,10 @@ pub struct StoredJob {
     /// An outage whose occurrences are not all accounted for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catching_up: Option<CatchingUp>,
+    /// Its active runs may not be as it is: paused, going on, or with its limit. Whoever has changed the job
+    /// sees to that at once; should that be cut off, it is done then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_follow_at: Option<Timestamp>,
     /// What a later write expects; set by reading.
     #[serde(skip)]
     pub(crate) revision: u64,
@@ -120,6 +124,7 @@ impl StoredJob {
             waiting_runs: 0,
             failed_in_a_row: 0,
             catching_up: None,
+            runs_follow_at: None,
             revision: 0,
         }
     }
@@ -149,8 +154,8 @@ impl StoredJob {
     }
 
     /// Notes how one of its job runs has ended; so many failures in a row as its configuration says
-    /// pause it.
-    pub(crate) fn note_end(&mut self, status: JobRunStatus) {
+    /// pause it, and its other runs with it.
+    pub(crate) fn note_end(&mut self, status: JobRunStatus, now: Timestamp) {
         match status {
             JobRunStatus::Failed => self.failed_in_a_row += 1,
             JobRunStatus::Completed => self.failed_in_a_row = 0,
@@ -160,12 +165,18 @@ impl StoredJob {
         if self.is_active() && most.is_some_and(|most| self.failed_in_a_row >= most.get()) {
             let text = format!("{} job runs in a row have failed", self.failed_in_a_row);
             self.state = JobState { status: JobStatus::Paused, reason: text.parse().ok() };
+            self.let_runs_follow(now);
         }
+    }
+
+    /// When its next run is due.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.next.filter(|_| self.is_active()).map(|next| next.effective)
     }
 
     /// When the evaluator must look at it.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        self.next.filter(|_| self.is_active()).map(|next| next.effective)
+        self.due_at().into_iter().chain(self.runs_follow_at).min()
     }
 
     /// As it is answered, with the payloads that are shown.
@@ -178,7 +189,7 @@ impl StoredJob {
             payload_count,
             definition: self.definition.clone(),
             created_at: self.created_at,
-            next_run_time: self.wake_at(),
+            next_run_time: self.due_at(),
             last_run_time: self.last_run_time,
             state: self.state.clone(),
             project_id: self.project_id,

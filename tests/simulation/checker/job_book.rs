@@ -68,7 +68,7 @@ impl JobBook {
         }
         for (run, was) in changes.changed_runs.iter().zip(before) {
             let is_retried = run.generation == was.generation + 1 && run.status == JobRunStatus::Running;
-            if !(may_follow(was.status, run.status) || (is_retried && was.status.is_terminal())) {
+            if !(may_follow(was.status, run) || (is_retried && was.status.is_terminal())) {
                 return Err(format!("job run {} went from {:?} to {:?}", run.id, was.status, run.status));
             }
             if was.reason != run.reason && is_missed(run) {

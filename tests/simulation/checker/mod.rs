@@ -18,8 +18,9 @@ use sundial_store::keys::Key;
 use sundial_store::{StoredJobRun, TransactionToken, Write, keys};
 
 use crate::Statistics;
+use crate::exports::Expected;
 use job_book::JobBook;
-use work::WorkBook;
+pub(crate) use work::WorkBook;
 
 /// Whose transaction it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,11 @@ impl Checker {
     /// How a run is carried out.
     pub(crate) fn work(&self, run: JobRunId) -> Option<&WorkBook> {
         self.work.get(&run)
+    }
+
+    /// What the exports must say.
+    pub(crate) fn expected_exports(&self) -> Vec<Expected> {
+        self.work.values().filter_map(WorkBook::expected_export).collect()
     }
 
     fn count(&mut self, changes: &JobChanges) {
@@ -258,13 +264,16 @@ const HEALTHY_TIME: Duration = Duration::from_secs(45);
 const RUN_TIME: Duration = Duration::from_secs(30);
 
 /// Whether a run's status may change like this.
-fn may_follow(before: JobRunStatus, after: JobRunStatus) -> bool {
+fn may_follow(before: JobRunStatus, after: &StoredJobRun) -> bool {
     use JobRunStatus::{Canceled, Completed, Failed, Paused, Pausing, Pending, Running, Terminated};
+    let is_too_old = after.reason.as_ref().is_some_and(|reason| reason.reason_type == ReasonType::TooOld);
+    if after.status == Failed && is_too_old {
+        return !before.is_terminal();
+    }
     match before {
-        // FAILED when it is too old.
-        Pending => after != Completed,
-        Running => !matches!(after, Pending | Canceled),
-        Pausing | Paused => !matches!(after, Completed | Failed) || before == Pausing,
-        Completed | Failed | Terminated | Canceled => after == before,
+        Pending => !matches!(after.status, Completed | Failed),
+        Running => !matches!(after.status, Pending | Canceled),
+        Pausing | Paused => !matches!(after.status, Completed | Failed) || before == Pausing,
+        Completed | Failed | Terminated | Canceled => after.status == before,
     }
 }

@@ -9,11 +9,12 @@ use sundial_model::lifecycle::Lifecycle;
 use sundial_store::inspection::WorkChange;
 use sundial_store::keys::Key;
 use sundial_store::{
-    Closing, DueDeliveries, LANE_SLOTS_MAX, Lane, Outcome, PayloadRange, PutBack, Queue, StoredJobRun,
+    Closing, DueDeliveries, Export, LANE_SLOTS_MAX, Lane, Outcome, PayloadRange, PutBack, Queue, StoredJobRun,
 };
 
 use super::{Caller, Role};
 use crate::Statistics;
+use crate::exports::Expected;
 
 /// What is known of how a job run is carried out.
 #[derive(Default)]
@@ -297,7 +298,7 @@ impl WorkBook {
                 note(&mut places, index)?;
                 unfinished += 1;
             }
-            let is_known = lane.owner.is_some() || lane.unfinished == unfinished;
+            let is_known = lane.owner.is_some() || lane.unfinished >= unfinished;
             if !is_known {
                 return Err(format!("lane {} counts {} and has {unfinished}", lane.number, lane.unfinished));
             }
@@ -375,6 +376,23 @@ impl WorkBook {
     /// The world was told something about it.
     pub(crate) fn told(&mut self, generation: u32, what: Lifecycle) {
         *self.told.entry((generation, what.detail_type())).or_default() += 1;
+    }
+
+    /// When the run ended, if it has.
+    pub(crate) fn ended_at(&self) -> Option<Timestamp> {
+        self.run.as_ref().and_then(|run| run.end_time)
+    }
+
+    /// What the export of the newest generation must say.
+    pub(crate) fn expected_export(&self) -> Option<Expected> {
+        let run = self.run.as_ref()?;
+        let Export::Done { key, size } = &self.closings.get(&run.generation)?.export else { return None };
+        let ended = self.ended.iter().filter(|(index, _)| !self.is_open(**index));
+        let succeeded = ended.clone().filter(|(_, (_, succeeded))| *succeeded).count();
+        let failed = ended.count() - succeeded;
+        let total = self.queue?.total as usize;
+        let counts = [succeeded, failed, total - succeeded - failed];
+        Some(Expected { run: run.id, key: key.clone(), size: *size, counts })
     }
 
     /// Whether a failed attempt of this number is on record.

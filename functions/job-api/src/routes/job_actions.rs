@@ -6,7 +6,7 @@ use deserr::Deserr;
 use sundial_engine::overlap::{Admission, Origin};
 use sundial_model::event::WorkReady;
 use sundial_model::job::{Job, JobState, JobStatus};
-use sundial_model::job_run::{JobRun, JobRunType, Reason, ReasonType};
+use sundial_model::job_run::{JobRun, JobRunType};
 use sundial_model::payload::PayloadList;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::text::PauseReason;
@@ -14,10 +14,11 @@ use sundial_model::{InvalidFields, JobRunId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob};
 
-use super::{FoundJob, Workspace, jobs};
+use super::{FoundJob, Workspace, job_again, jobs};
 use crate::body::OptionalJson;
 use crate::check_job::check_payload_sizes;
 use crate::due::{announce, set_next};
+use crate::following::let_runs_follow;
 use crate::problem_response::ApiProblem;
 
 #[derive(Debug, Default, Deserr)]
@@ -35,23 +36,18 @@ pub(crate) async fn pause(
 ) -> Result<JsonAnswer<Job>, ApiProblem> {
     let PauseBody { reason } = body.read()?;
     let now = clients.clock.now();
-    let state = JobState { status: JobStatus::Paused, reason: reason.clone() };
+    let state = JobState { status: JobStatus::Paused, reason };
     let (job, _) = change(&clients, job, now, |job| {
         let was_active = job.is_active();
         // Pausing again without a reason keeps the one that was given.
         if was_active || state.reason.is_some() {
             job.state = state.clone();
+            job.let_runs_follow(now);
         }
     })
     .await?;
-    // From here on no run starts. The active ones follow; if this is cut off, pausing again ends it.
-    let message = reason.map_or_else(|| "a user paused the job".to_owned(), |reason| reason.to_string());
-    let reason = Reason::new(ReasonType::UserRequest, message);
-    let mut work = Vec::new();
-    for run in &job.active_runs {
-        work.extend(clients.store.pause_job_run(&job, *run, &reason, now).await?);
-    }
-    clients.bus.hand_over(work).await;
+    // From here on no run starts.
+    let_runs_follow(&clients, &job, now).await?;
     Ok(JsonAnswer(jobs::whole(&clients, &job).await?))
 }
 
@@ -64,17 +60,16 @@ pub(crate) async fn resume(
 ) -> Result<JsonAnswer<Job>, ApiProblem> {
     let ResumeBody {} = body.read()?;
     let now = clients.clock.now();
-    let (job, mut work) = change(&clients, job, now, |job| {
+    let (job, work) = change(&clients, job, now, |job| {
         if !job.is_active() {
             (job.state, job.failed_in_a_row) = (JobState::default(), 0);
+            job.let_runs_follow(now);
             set_next(job, now);
         }
     })
     .await?;
-    for run in &job.active_runs {
-        work.extend(clients.store.resume_job_run(&job, *run, now).await?);
-    }
     clients.bus.hand_over(work).await;
+    let_runs_follow(&clients, &job, now).await?;
     announce(&clients, &job, now).await;
     Ok(JsonAnswer(jobs::whole(&clients, &job).await?))
 }
@@ -98,11 +93,7 @@ async fn change(
             return Ok((current, Vec::new()));
         }
         match clients.store.put_job(changed, now).await {
-            Err(StoreError::Conflict) => {
-                let again = clients.store.job(current.project_id, &current.id).await?;
-                let again = again.filter(|again| again.uuid == current.uuid);
-                current = again.ok_or_else(|| Problem::not_found(format!("job {}", current.id)))?;
-            }
+            Err(StoreError::Conflict) => current = job_again(clients, &current).await?,
             result => return Ok(result?),
         }
     }

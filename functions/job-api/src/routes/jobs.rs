@@ -12,11 +12,12 @@ use sundial_model::{InvalidFields, JobUuid};
 use sundial_runtime::Clients;
 use sundial_store::{StoreError, StoredJob};
 
-use super::{FoundJob, FoundProject};
+use super::{FoundJob, FoundProject, job_again};
 use crate::body::{Json, PAGE_BYTES_MAX, Page};
 use crate::check_job::{check_definition_size, check_job_update, check_new_job};
 use crate::cursor::ListQuery;
 use crate::due::{announce, set_next};
+use crate::following::let_runs_follow;
 use crate::problem_response::ApiProblem;
 
 /// A job in a list carries so many payloads at most.
@@ -99,18 +100,14 @@ pub(crate) async fn update(
     loop {
         match replace(&clients, &current, input.clone()).await {
             // A run of it started or ended meanwhile, or someone else changed it: the last one wins.
-            Err(ReplaceError::Store(StoreError::Conflict)) => {
-                let again = clients.store.job(current.project_id, &current.id).await?;
-                let again = again.filter(|again| again.uuid == current.uuid);
-                current = again.ok_or_else(|| Problem::not_found(format!("job {}", current.id)))?;
-            }
+            Err(ReplaceError::Store(StoreError::Conflict)) => current = job_again(&clients, &current).await?,
             Err(ReplaceError::Store(error)) => return Err(error.into()),
             Err(ReplaceError::Fields(errors)) => return Err(errors.into()),
             Ok((job, work)) => {
-                // The one setting that applies to runs that are under way.
-                clients.store.apply_limit(&job).await?;
+                let now = clients.clock.now();
                 clients.bus.hand_over(work).await;
-                announce(&clients, &job, clients.clock.now()).await;
+                let_runs_follow(&clients, &job, now).await?;
+                announce(&clients, &job, now).await;
                 return Ok(JsonAnswer(whole(&clients, &job).await?));
             }
         }
@@ -134,6 +131,10 @@ async fn replace(
     let secrets = definition.secret_values();
     check_definition_size(&definition, &secrets).map_err(ReplaceError::Fields)?;
     let mut changed = job.clone();
+    // The limit of requests is the one setting that applies to runs that are under way.
+    if job.definition.configuration.max_concurrent_requests != definition.configuration.max_concurrent_requests {
+        changed.let_runs_follow(now);
+    }
     changed.definition = definition;
     set_next(&mut changed, now);
     clients.store.update_job(job, changed, payloads, &secrets, now).await.map_err(ReplaceError::Store)

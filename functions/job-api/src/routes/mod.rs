@@ -11,6 +11,7 @@ pub(crate) mod schedules;
 
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
@@ -40,12 +41,19 @@ impl FoundJob {
     /// The same as it is now: someone else has changed it since it was read.
     pub(crate) async fn again(self, clients: &Clients) -> Result<Self, ApiProblem> {
         let Self { project, job } = self;
-        let found = clients.store.job(project.id, &job.id).await?.filter(|found| found.uuid == job.uuid);
-        let job = found.ok_or_else(|| Problem::not_found(format!("job {}", job.id)))?;
+        let job = job_again(clients, &job).await?;
         let found = clients.store.project(project.workspace_id, &project.name).await?;
         let project = found.ok_or_else(|| Problem::not_found(format!("project {}", project.name)))?;
         Ok(Self { project, job })
     }
+}
+
+/// A job as it is now, in a moment: someone else has changed it since it was read.
+pub(crate) async fn job_again(clients: &Clients, job: &StoredJob) -> Result<StoredJob, ApiProblem> {
+    // Spread, so that two that met once do not meet again.
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await;
+    let again = clients.store.job(job.project_id, &job.id).await?.filter(|again| again.uuid == job.uuid);
+    again.ok_or_else(|| Problem::not_found(format!("job {}", job.id)).into())
 }
 
 /// The job run that a path names; it is there, and it is that job's.

@@ -17,10 +17,17 @@ use sundial_store::{Export, ExportProgress, Outcome, PayloadRange, SegmentOutcom
 use super::Closer;
 use crate::context::RunContext;
 
-/// A part has about so many bytes: of 10,000 parts, the first half can hold 40 GB, and the second,
-/// whose parts are larger, 160 GB.
-const PART_BYTES: usize = 8 * 1024 * 1024;
-const LATER_PART_BYTES: usize = 32 * 1024 * 1024;
+/// A part has about so many bytes, more the more there are already: their tags stand in one item, and there
+/// are 10,000 at most. A hundred gigabytes are some 3,000 parts.
+fn part_bytes(parts: usize) -> usize {
+    const MEBIBYTE: usize = 1024 * 1024;
+    match parts {
+        0..1_000 => 8 * MEBIBYTE,
+        1_000..2_000 => 32 * MEBIBYTE,
+        _ => 64 * MEBIBYTE,
+    }
+}
+
 /// So many segments are read ahead.
 const READ_AHEAD: usize = 2;
 
@@ -76,8 +83,7 @@ impl Closer {
                     let put = context.clients.results.put_as(key, EXPORT_CONTENT_TYPE, part).await;
                     return Ok(put.map(|()| Export::Done { key: key.to_owned(), size }));
                 }
-                let wanted = if progress.parts.len() < 5_000 { PART_BYTES } else { LATER_PART_BYTES };
-                if part.len() >= wanted || is_last {
+                if part.len() >= part_bytes(progress.parts.len()) || is_last {
                     if let Err(error) = self.upload_part(key, &mut progress, std::mem::take(&mut part), next).await? {
                         return Ok(Err(error));
                     }

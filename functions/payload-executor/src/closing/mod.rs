@@ -15,6 +15,7 @@ use sundial_runtime::Clients;
 use sundial_store::{Closing, Export, StoreError};
 use tokio::time::Instant;
 
+use crate::WAIT_MAX;
 use crate::context::RunContext;
 
 /// What did not come through is tried again after this long.
@@ -58,7 +59,20 @@ struct Closer {
 }
 
 impl Closer {
+    /// Does what is to be done, again and again while that is soon.
     async fn run(&mut self) -> Result<(), StoreError> {
+        loop {
+            let next_at = self.work_once().await?;
+            let is_soon = |at: &Timestamp| *at <= self.now() + WAIT_MAX && self.has_time_after(at.since(self.now()));
+            match next_at.filter(is_soon) {
+                Some(next_at) => self.wait_until(next_at).await?,
+                None => return self.leave(next_at).await,
+            }
+        }
+    }
+
+    /// Does once what is to be done; answers with when there is more.
+    async fn work_once(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let mut try_again_at = None;
         if !self.closing.is_announced {
             self.closing.is_announced = self.announce().await;
@@ -76,10 +90,24 @@ impl Closer {
             try_again_at = Some(self.now());
         }
         let notification_at = self.closing.notifications.iter().flatten().map(|pending| pending.due_at).min();
-        self.closing.lease_until = None;
-        self.closing.next_at = try_again_at.into_iter().chain(notification_at).min();
+        Ok(try_again_at.into_iter().chain(notification_at).min())
+    }
+
+    /// Waits under its lease, so that nobody else comes.
+    async fn wait_until(&mut self, at: Timestamp) -> Result<(), StoreError> {
+        self.keep().await?;
+        while at > self.now() {
+            tokio::time::sleep(at.since(self.now()).min(self.context.clients.settings.lease / 4)).await;
+            self.keep_lease().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes how far it has come, and when there is more to do.
+    async fn leave(&mut self, next_at: Option<Timestamp>) -> Result<(), StoreError> {
+        (self.closing.lease_until, self.closing.next_at) = (None, next_at);
         self.context.clients.store.put_closing(&mut self.closing).await?;
-        if self.closing.next_at.is_some_and(|at| at <= self.now()) {
+        if next_at.is_some_and(|at| at <= self.now()) {
             let work = WorkReady::closing(self.context.id(), self.closing.generation);
             self.context.clients.bus.hand_over(vec![work]).await;
         }
@@ -111,7 +139,11 @@ impl Closer {
     }
 
     fn has_time(&self) -> bool {
-        Instant::now() + STEP_TIME < self.end_at
+        self.has_time_after(Duration::ZERO)
+    }
+
+    fn has_time_after(&self, wait: Duration) -> bool {
+        Instant::now() + wait + STEP_TIME < self.end_at
     }
 
     /// Tells how the run ended; answers whether that came through.

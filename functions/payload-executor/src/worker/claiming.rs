@@ -16,8 +16,10 @@ const CLAIM_MAX: usize = 5_000;
 /// No more payloads than these are held: the lane's item has to hold their ranges, and its next
 /// worker has to read them.
 const UNFINISHED_MAX: usize = 10_000;
-/// Payloads are read ahead up to so many bytes.
+/// Payloads are read ahead up to so many bytes, of those that can start and of suspects each.
 const READY_BYTES_MAX: usize = 4_000_000;
+/// So long at most without looking at anything else.
+const READ_FOR: Duration = Duration::from_secs(1);
 /// Payloads are claimed before the last ones are started, and for so long ahead.
 const CLAIM_BEFORE: Duration = Duration::from_millis(300);
 const CLAIM_AHEAD: Duration = Duration::from_secs(2);
@@ -132,12 +134,18 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads what was claimed, as it is needed; what could not be read is read at the next step.
-    pub(super) async fn read_claimed(&mut self) -> Result<(), StoreError> {
+    /// Reads what was claimed, as it is needed; what could not be read is read at the next step. Answers
+    /// whether there is more to read now.
+    pub(super) async fn read_claimed(&mut self) -> Result<bool, StoreError> {
+        let begun = Instant::now();
         let wanted = self.needed_within(CLAIM_AHEAD).max(2 * self.lane.slots as usize);
         while let Some(unread) = self.unread.last() {
-            if self.ready.startable() >= wanted || self.ready.bytes() >= READY_BYTES_MAX {
+            let has_enough = self.ready.startable() >= wanted || self.ready.startable_bytes() >= READY_BYTES_MAX;
+            if has_enough || self.suspects.waiting_bytes() >= READY_BYTES_MAX {
                 break;
+            }
+            if begun.elapsed() >= READ_FOR {
+                return Ok(true);
             }
             match unread {
                 Unread::New(range) => {
@@ -153,20 +161,16 @@ impl Worker {
                 Unread::Known(losses, ranges) => {
                     // A few at a time, as each segment has to be looked at.
                     let (losses, (some, rest)) = (*losses, split_ranges(ranges));
-                    for task in recover::unfinished(&self.context, &some).await? {
-                        match losses {
-                            Some(losses) => self.suspects.push(losses, task),
-                            None => self.ready.push(task),
-                        }
-                    }
+                    let tasks = recover::unfinished(&self.context, &some).await?;
                     self.unread.pop();
+                    self.take_up_tasks(losses, &some, tasks);
                     if !rest.is_empty() {
                         self.unread.push(Unread::Known(losses, rest));
                     }
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// How many workers share the run, this one included.

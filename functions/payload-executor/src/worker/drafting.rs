@@ -18,6 +18,8 @@ use crate::delivery::{Ended, due_with};
 
 /// A retry that is further off than this is given back to the queue until then.
 const DEFER_AFTER: Duration = Duration::from_secs(20);
+/// And so is a sooner one, when so many bytes of payloads wait here already.
+const WAITING_BYTES_MAX: usize = 32_000_000;
 
 /// What is about to be written.
 pub(super) struct Draft {
@@ -112,16 +114,18 @@ impl Worker {
         if !extension.is_empty() {
             draft.commit.extension = Some((self.queue.total, extension));
         }
-        let mut deferred = Vec::new();
+        let (mut deferred, mut room) = (Vec::new(), WAITING_BYTES_MAX.saturating_sub(self.ready.waiting_bytes()));
         for (task, failed) in &draft.batch.again {
             let record =
                 AttemptRecord { index: task.index(), next_attempt_at: task.not_before, failed: failed.clone() };
             draft.commit.attempts.push(record);
             // A suspect that has come through an attempt is none any more.
             draft.claims.insert(task.index());
-            if draft.lane.phase == LanePhase::Working && (draft.lane.is_draining || task.not_before > now + DEFER_AFTER)
-            {
+            let is_far = task.not_before > now + DEFER_AFTER || room < task.bytes;
+            if draft.lane.phase == LanePhase::Working && (draft.lane.is_draining || is_far) {
                 deferred.push((task.not_before, task.index()));
+            } else {
+                room = room.saturating_sub(task.bytes);
             }
         }
         for (due_at, indices) in by_second(deferred) {
@@ -190,7 +194,9 @@ impl Worker {
         }
         let of_suspects = suspects.iter().map(|suspects| suspects.range.count()).sum::<u32>();
         let lane = &mut draft.lane;
-        lane.unfinished = u32::try_from(draft.claims.len()).unwrap_or(u32::MAX) + of_suspects;
+        let known = u32::try_from(draft.claims.len()).unwrap_or(u32::MAX) + of_suspects;
+        let finished = if draft.returns_all { 0 } else { self.unread_finished };
+        lane.unfinished = known.saturating_sub(finished);
         (lane.claims, lane.suspects) = (draft.claims.ranges(), suspects);
         lane.lease_until = Some(self.lease.until(now));
         lane.hold_until = self.hold_until.filter(|until| *until > now);

@@ -9,10 +9,8 @@ use sundial_store::{Commit, LanePhase, Settled, StoreError, TransactionToken};
 use tokio::time::Instant;
 
 use super::Worker;
-use crate::closing;
+use crate::{WAIT_MAX, closing};
 
-/// A worker with nothing to do for longer than this goes home; the lane's wake time calls another.
-const IDLE_MAX: Duration = Duration::from_secs(20);
 /// A lane that should have work, and where none was found, is looked at again after this long.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// What a batch of deliveries alone needs of an invocation's time.
@@ -86,9 +84,33 @@ impl Worker {
         (self.queue.put_back > 0).then(|| self.next_put_back_at.unwrap_or(soonest).max(soonest))
     }
 
+    /// When the run's time is over, if it goes on until then.
+    pub(super) fn run_ends_at(&self) -> Option<Timestamp> {
+        self.context.run.wake_at().filter(|_| self.lane.phase != LanePhase::Settled)
+    }
+
+    /// Ends the run if its time is over.
+    pub(super) async fn end_in_time(&mut self) -> Result<(), StoreError> {
+        let now = self.context.clients.clock.now();
+        if self.run_ends_at().is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        let (_, work) = self.context.clients.store.end_if_over(self.context.id(), now).await?;
+        let is_ours = self.look().await?;
+        self.hand_over(work).await;
+        if is_ours { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
     /// When there is nothing to do for long: until when, or for good.
     pub(super) fn idle_until(&self) -> Option<Option<Timestamp>> {
         let now = self.context.clients.clock.now();
+        let has_time_until = |at: Timestamp| {
+            let wait = at.since(now);
+            wait <= WAIT_MAX && !self.lane.is_draining && Instant::now() + wait + self.needed_time() < self.end_at
+        };
+        if self.run_ends_at().is_some_and(has_time_until) {
+            return None;
+        }
         let next_at = || self.next_start_at().into_iter().chain(self.queue_due_at()).min().unwrap_or(now);
         let work_at = (self.lane.phase == LanePhase::Working).then(next_at);
         let tell_at = (!self.lane.announce.is_empty()).then_some(now);
@@ -97,10 +119,8 @@ impl Worker {
             // Deliveries that are pending without our knowing of a time are looked for again.
             return Some((self.lane.deliveries_pending > 0).then_some(now + LOOK_AGAIN_AFTER));
         };
-        let wait = at.since(now);
         // What could be done now is left to a successor only when the time here has run out.
-        let has_run_out = self.lane.is_draining || Instant::now() + wait + self.needed_time() >= self.end_at;
-        (wait > IDLE_MAX || has_run_out).then_some(Some(at.max(now)))
+        (!has_time_until(at)).then_some(Some(at.max(now)))
     }
 
     /// How long the next thing to do may take.

@@ -67,6 +67,7 @@ impl Worker {
         self.ready.clear();
         self.suspects.clear();
         self.unread.clear();
+        self.unread_finished = 0;
         self.claims.clear();
     }
 }

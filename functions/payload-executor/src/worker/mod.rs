@@ -64,6 +64,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         suspects: SuspectQueue::default(),
         announced: Vec::new(),
         unread: Vec::new(),
+        unread_finished: 0,
         reader: PayloadReader::default(),
         claims: Claims::default(),
         in_flight: HashSet::new(),
@@ -80,7 +81,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         leave_queue_until: begun,
         tell_at: begun,
     };
-    worker.take_up(claimed).await?;
+    worker.take_up(claimed);
     worker.run().await
 }
 
@@ -109,6 +110,8 @@ struct Worker {
     /// Suspects that start as soon as that is announced.
     announced: Vec<Task>,
     unread: Vec<Unread>,
+    /// How many of what was claimed and not read are known to be finished, though not which.
+    unread_finished: u32,
     reader: PayloadReader,
     /// Claimed and not recorded as finished, suspects aside.
     claims: Claims,
@@ -205,13 +208,17 @@ impl Worker {
         if self.writing.is_none() && looked_at.elapsed() >= self.look_every() && !self.look().await? {
             return Err(StoreError::Conflict);
         }
+        if self.writing.is_none() {
+            self.end_in_time().await?;
+        }
+        let mut reads_on = false;
         if self.lane.phase == LanePhase::Working {
             self.notice_time();
-            self.read_claimed().await?;
+            reads_on = self.read_claimed().await?;
             self.start_attempts();
         }
         if self.writing.is_some() {
-            return Ok(Step::Wait(self.wake_up_at()));
+            return Ok(Step::Wait(if reads_on { Instant::now() } else { self.wake_up_at() }));
         }
         self.start_deliveries().await?;
         self.tell().await;
@@ -226,7 +233,7 @@ impl Worker {
                 return Ok(Step::Leave);
             }
         }
-        Ok(Step::Wait(self.wake_up_at()))
+        Ok(Step::Wait(if reads_on { Instant::now() } else { self.wake_up_at() }))
     }
 
     /// Whether no attempt is under way.

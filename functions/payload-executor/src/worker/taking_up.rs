@@ -1,58 +1,57 @@
-//! Taking up a lane: what was claimed with it, and what a worker before has left.
+//! Taking up a lane: what was claimed with it, and what its worker before has left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use sundial_outbound::answer_memory::HeldMemory;
-use sundial_store::{Commit, LanePhase, PayloadRange, StoreError, TransactionToken};
-use tokio::time::Instant;
+use sundial_store::{LanePhase, PayloadRange};
 
-use super::claiming::split_ranges;
 use super::{Unread, Worker};
 use crate::attempt::worker_lost;
 use crate::buffer::Ended;
 use crate::ready::Task;
-use crate::recover;
 use crate::suspects::LOSSES_MAX;
 
 impl Worker {
     /// Takes up what the lane has already: what was claimed with it just now, and what its worker
-    /// before has left.
-    pub(super) async fn take_up(&mut self, claimed: Option<PayloadRange>) -> Result<(), StoreError> {
+    /// before has left. All of it is read as there is room for it.
+    pub(super) fn take_up(&mut self, claimed: Option<PayloadRange>) {
         if self.lane.phase == LanePhase::Settled {
-            return Ok(());
-        }
-        if let Some(range) = claimed {
-            (range.start..range.end).for_each(|index| self.claims.insert(index));
-            self.unread.push(Unread::New(range));
+            return;
         }
         let left = self.lane.claims.iter().copied().filter(|range| Some(*range) != claimed);
         let mut history: BTreeMap<Option<u32>, Vec<PayloadRange>> = BTreeMap::from([(None, left.collect())]);
         for suspects in &self.lane.suspects {
             history.entry(Some(suspects.losses)).or_default().push(suspects.range);
         }
-        for (losses, mut ranges) in history {
+        let plain = self.lane.claims.iter().flat_map(|range| range.start..range.end);
+        plain.for_each(|index| self.claims.insert(index));
+        let known = history.values().flatten().chain(&claimed).map(PayloadRange::count).sum::<u32>();
+        self.unread_finished = known.saturating_sub(self.lane.unfinished);
+        self.unread.extend(claimed.map(Unread::New));
+        // What is most suspect is read last, and what was claimed anew after all of it.
+        for (losses, mut ranges) in history.into_iter().rev().filter(|(_, ranges)| !ranges.is_empty()) {
             // Those of a segment together, as each segment has to be looked at.
             ranges.sort_unstable_by_key(|range| range.start);
-            while !ranges.is_empty() {
-                let some;
-                (some, ranges) = split_ranges(&ranges);
-                let tasks = recover::unfinished(&self.context, &some).await?;
-                tasks.into_iter().for_each(|task| self.take_up_task(losses, task));
-                // It may take longer than a lease lasts.
-                if !self.keep_lease().await? {
-                    return Ok(());
-                }
-            }
+            self.unread.push(Unread::Known(losses, ranges));
         }
-        Ok(())
+    }
+
+    /// Takes up payloads with a history: those of `ranges` that are to be carried out are `tasks`.
+    pub(super) fn take_up_tasks(&mut self, losses: Option<u32>, ranges: &[PayloadRange], tasks: Vec<Task>) {
+        let known = ranges.iter().map(PayloadRange::count).sum::<u32>();
+        let finished = known.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
+        self.unread_finished = self.unread_finished.saturating_sub(finished);
+        if losses.is_none() && finished > 0 {
+            let open: HashSet<u32> = tasks.iter().map(Task::index).collect();
+            let all = ranges.iter().flat_map(|range| range.start..range.end);
+            all.filter(|index| !open.contains(index)).for_each(|index| self.claims.finish(index));
+        }
+        tasks.into_iter().for_each(|task| self.take_up_task(losses, task));
     }
 
     fn take_up_task(&mut self, losses: Option<u32>, task: Task) {
         match losses {
-            None => {
-                self.claims.insert(task.index());
-                self.ready.push(task);
-            }
+            None => self.ready.push(task),
             Some(losses) if losses >= LOSSES_MAX => {
                 self.claims.insert(task.index());
                 let outcome = worker_lost(&task, self.context.clients.clock.now());
@@ -61,26 +60,5 @@ impl Worker {
             }
             Some(losses) => self.suspects.push(losses, task),
         }
-    }
-
-    /// Renews the lease if it is time to, with the lane as it stands; answers whether there still is
-    /// something to take up.
-    async fn keep_lease(&mut self) -> Result<bool, StoreError> {
-        if self.lease.renewed_at.elapsed() < self.lease.times.renew_every {
-            return Ok(true);
-        }
-        let begun = Instant::now();
-        let mut renewed = self.lane.clone();
-        renewed.lease_until = Some(self.lease.until(self.context.clients.clock.now()));
-        let (store, token) = (&self.context.clients.store, TransactionToken::new());
-        match store.commit(&self.context.run, &renewed, None, &Commit::default(), &token).await {
-            Ok((lane, _)) => {
-                self.lane = lane;
-                self.lease.renewed(begun);
-            }
-            Err(StoreError::Conflict) if self.look().await? => {}
-            Err(error) => return Err(error),
-        }
-        Ok(self.lane.phase != LanePhase::Settled)
     }
 }

@@ -37,6 +37,7 @@ impl Worker {
             put_back_at,
             delivery_at,
             tell_at,
+            self.run_ends_at().map(in_time),
         ];
         // A time that has passed without effect must not turn this into a loop without rest.
         let soonest = Instant::now() + Duration::from_millis(1);

@@ -172,6 +172,7 @@ impl Worker {
         if draft.returns_all {
             self.ready.clear();
             self.unread.clear();
+            self.unread_finished = 0;
             self.suspects.clear_waiting();
         }
         self.unread.extend(draft.unread);

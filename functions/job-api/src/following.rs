@@ -1,0 +1,19 @@
+//! A job has changed: its active runs follow it.
+
+use sundial_model::Timestamp;
+use sundial_runtime::Clients;
+use sundial_store::{StoreError, StoredJob};
+
+/// Makes the active runs of a job as it is. If that is cut off, the evaluator sees to it.
+pub(crate) async fn let_runs_follow(clients: &Clients, job: &StoredJob, now: Timestamp) -> Result<(), StoreError> {
+    if job.runs_follow_at.is_none() {
+        return Ok(());
+    }
+    let work = clients.store.let_runs_follow(job, now).await?;
+    clients.bus.hand_over(work).await;
+    // Otherwise it is done once more.
+    if let Err(error) = clients.store.runs_have_followed(job.clone()).await {
+        tracing::debug!(%error, job = %job.id, "that its runs have followed was not noted");
+    }
+    Ok(())
+}
