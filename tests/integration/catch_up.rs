@@ -2,22 +2,11 @@
 
 use std::time::Duration;
 
-use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use sundial_model::Timestamp;
-use sundial_runtime::{Clock, clock};
+use sundial_runtime::clock;
 
 use crate::harness::{Answer, Cloud, Target, payloads, pointers};
-
-/// Lets an evaluator come by whose clock is ahead: for it, nobody was there all that time.
-async fn evaluate_after(cloud: &Cloud, outage: Duration) {
-    let mut clients = cloud.dev.clients().clone();
-    clients.clock = Clock::simulated(tokio::time::Instant::now(), clock::now() + outage);
-    let mut context = Context::default();
-    context.deadline = u64::try_from((clients.clock.now() + Duration::from_secs(8)).milliseconds()).unwrap();
-    let tick = serde_json::from_str(include_str!("../events/eventbridge-tick.json")).unwrap();
-    sundial_schedule_evaluator::handle(&clients, LambdaEvent::new(tick, context)).await.unwrap();
-}
 
 /// The runs of a job by the times of their occurrences.
 async fn runs(cloud: &Cloud, job: &str) -> Vec<Value> {
@@ -47,7 +36,7 @@ async fn after_an_outage_the_policy_decides_and_nothing_is_left_out() {
         cloud.api.create_job(json!({ "id": id, "payload": payloads("a", 1), "schedule": schedule })).await;
     }
     // After 5, 15, 25, 35, 45 and 55 minutes.
-    evaluate_after(&cloud, Duration::from_secs(63 * 60)).await;
+    cloud.evaluate_after(Duration::from_secs(63 * 60)).await;
     for (id, made_up) in [("latest", 1), ("all", 3), ("none", 0), ("window", 2)] {
         let recorded = runs(&cloud, id).await;
         let (missed, others): (Vec<_>, Vec<_>) = recorded.iter().partition(|run| is_missed(run));

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sundial_runtime::clock;
+use sundial_store::StoredJob;
 
 use crate::harness::{Answer, Cloud, Target, payloads, summary};
 
@@ -56,4 +58,41 @@ async fn another_limit_applies_to_the_run_under_way_and_nothing_else_does() {
     cloud.api.ok("POST", &format!("{run}/terminate"), None).await;
     assert!(target.calls().iter().all(|call| call.api == "a"));
     assert_eq!(receiver.count(), 0, "the run has no sink");
+}
+
+#[tokio::test]
+async fn what_a_change_was_cut_off_before_is_seen_to_later() {
+    let target = Target::start(|_| Answer::Slow(Duration::from_millis(300), Value::Null)).await;
+    let cloud = Cloud::start().await;
+    let project = cloud.api.make_project(&target).await;
+    let configuration = json!({ "maxConcurrentRequests": 3 });
+    let job = cloud
+        .api
+        .create_job(json!({ "id": "job", "payload": payloads("a", 2_000), "configuration": configuration }))
+        .await;
+    let run = cloud.api.trigger("job").await;
+    wait_for_load(&target, |load| load == 3).await;
+    // The job was written, and whoever did it died.
+    let store = &cloud.dev.clients().store;
+    let (project, id) =
+        (project["id"].as_str().unwrap().parse().unwrap(), job["id"].as_str().unwrap().parse().unwrap());
+    let change = async |change: fn(&mut StoredJob)| {
+        let mut job = store.job(project, &id).await.unwrap().unwrap();
+        change(&mut job);
+        job.let_runs_follow(clock::now());
+        store.put_job(job, clock::now()).await.unwrap();
+    };
+    change(|job| job.definition.configuration.max_concurrent_requests = serde_json::from_value(json!(9)).unwrap())
+        .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(target.most_at_once() <= 3);
+    cloud.evaluate_after(Duration::from_secs(31)).await;
+    wait_for_load(&target, |load| load == 9).await;
+    change(|job| job.state = serde_json::from_value(json!({ "status": "PAUSED" })).unwrap()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(cloud.api.get(&run).await["status"], "RUNNING");
+    cloud.evaluate_after(Duration::from_secs(31)).await;
+    cloud.api.wait_for_status(&run, "PAUSED").await;
+    let job = store.job(project, &id).await.unwrap().unwrap();
+    assert_eq!((job.runs_follow_at, job.wake_at()), (None, None), "it is done once");
 }

@@ -59,6 +59,11 @@ impl Calls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many are under way.
+    pub(crate) fn count(&self) -> usize {
+        self.state().under_way.len()
+    }
+
     /// A pause was answered.
     pub(crate) fn paused(&self, job: &str, at: Timestamp) {
         self.state().paused.entry(job.to_owned()).or_insert(at);

@@ -33,15 +33,14 @@ pub(crate) async fn check(world: &World) -> Result<(), String> {
 
 fn counts(object: &[u8]) -> Result<[usize; 3], String> {
     let mut counts = [0; 3];
-    let mut next = 0;
-    for line in object.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    let lines = object.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    for (index, line) in lines.enumerate() {
         let line: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let info = &line["apiInfo"];
-        let has_place = info["runId"].as_str().is_some_and(|id| id.ends_with(&format!("-{next}")));
+        let has_place = info["runId"].as_str().is_some_and(|id| id.ends_with(&format!("-{index}")));
         if !has_place {
-            return Err(format!("line {next} of an export is that of {}", info["runId"]));
+            return Err(format!("line {index} of an export is that of {}", info["runId"]));
         }
-        next += 1;
         let kind = match info["error"]["code"].as_str() {
             None if !info["result"].is_null() => 0,
             Some("canceled") | None => 2,

@@ -1,6 +1,8 @@
 //! Simulated histories: many over the model of the table, some over the embedded DynamoDB.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod promptness;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -9,6 +9,7 @@
 mod batch_user;
 mod bus;
 mod calls;
+mod calm;
 mod chance;
 mod checker;
 mod exports;
@@ -30,6 +31,7 @@ use sundial_store::table::model::ModelTable;
 
 use sundial_model::fresh_id::simulated::seed_ids;
 
+pub use calm::{CalmWorld, in_calm_world};
 use chance::Chance;
 use world::World;
 

@@ -65,6 +65,12 @@ impl Outside {
             (Duration::from_millis(chance.below(longest)), chance.one_in(if is_troubled { 4 } else { 12 }))
         });
         let takes = if kind == "slow" { takes * 4 } else { takes };
+        // In a calm world what it does is known beforehand.
+        let scripted = body["parameters"]["takesMs"].as_u64().map(Duration::from_millis);
+        let (takes, is_bad) = scripted.map_or((takes, is_bad), |takes| {
+            let failures = body["parameters"]["failures"].as_u64();
+            (takes, failures >= body["context"]["attempt"].as_u64())
+        });
         if takes >= timeout {
             tokio::time::sleep(timeout).await;
             return CallResult::Timeout;

@@ -20,7 +20,7 @@ const JOBS_MAX: u64 = 3;
 
 /// Creates a project and jobs, and goes on changing them as long as there is trouble.
 pub(crate) fn start(world: &Arc<World>) -> JoinHandle<()> {
-    let mut user = User { chance: world.draw(|chance, _| chance.fork()), world: Arc::clone(world) };
+    let mut user = of(world);
     tokio::spawn(async move {
         while user
             .call("PUT", "", Some(json!({ "target": { "type": "http", "baseUrl": "http://target.test" } })))
@@ -49,9 +49,14 @@ pub(crate) fn start(world: &Arc<World>) -> JoinHandle<()> {
     })
 }
 
+/// Someone who does as he is told.
+pub(crate) fn of(world: &Arc<World>) -> User {
+    User { chance: world.draw(|chance, _| chance.fork()), world: Arc::clone(world) }
+}
+
 /// Resumes every job, so that everything can come to rest.
 pub(crate) async fn resume_all(world: &Arc<World>) {
-    let user = User { chance: world.draw(|chance, _| chance.fork()), world: Arc::clone(world) };
+    let user = of(world);
     for number in 0..JOBS_MAX {
         // Each is done twice: the first call may have died in the middle just before.
         for _ in 0..2 {

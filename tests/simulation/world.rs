@@ -74,6 +74,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64, story: Story, table: Arc<dyn Backend>, trouble: Duration) -> Arc<Self> {
+        Arc::new(Self::begin(seed, story, table, trouble))
+    }
+
+    /// A world without faults.
+    pub(crate) fn calm(table: Arc<dyn Backend>, executor_timeout: Duration) -> Arc<Self> {
+        let world = Self::begin(1, Story::Batches, table, Duration::ZERO);
+        world.end_trouble();
+        Arc::new(Self { outage: None, executor_timeout, ..world })
+    }
+
+    fn begin(seed: u64, story: Story, table: Arc<dyn Backend>, trouble: Duration) -> Self {
         let mut chance = Chance::new(seed);
         let begun_at: Timestamp = chance.pick(&BEGINNINGS).parse().unwrap_or(Timestamp::EPOCH);
         let longest = if chance.one_in(3) { Duration::from_secs(3 * 3600) } else { Duration::from_secs(600) };
@@ -84,7 +95,7 @@ impl World {
             let length = chance.between(Duration::from_secs(60), longest);
             (from, from + if is_endless { RUN_AGE_MAX + length } else { length })
         });
-        Arc::new(Self {
+        Self {
             seed,
             table,
             objects: ModelObjects::default(),
@@ -105,7 +116,7 @@ impl World {
             crashes: AtomicU64::new(0),
             workspace: WorkspaceId::new(),
             api_key: Mutex::new(String::new()),
-        })
+        }
     }
 
     /// Makes the workspace.

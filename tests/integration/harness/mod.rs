@@ -9,8 +9,10 @@ pub(crate) use target::{Answer, Call, Target};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode};
+use sundial_runtime::{Clock, clock};
 use tempfile::TempDir;
 
 /// Nothing that a test waits for takes longer on the slowest machine.
@@ -24,6 +26,16 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
+    /// Lets an evaluator come by whose clock is ahead: for it, nobody was there all that time.
+    pub(crate) async fn evaluate_after(&self, outage: Duration) {
+        let mut clients = self.dev.clients().clone();
+        clients.clock = Clock::simulated(Instant::now().into(), clock::now() + outage);
+        let mut context = Context::default();
+        context.deadline = u64::try_from((clients.clock.now() + Duration::from_secs(8)).milliseconds()).unwrap();
+        let tick = serde_json::from_str(include_str!("../../events/eventbridge-tick.json")).unwrap();
+        sundial_schedule_evaluator::handle(&clients, LambdaEvent::new(tick, context)).await.unwrap();
+    }
+
     pub(crate) async fn start() -> Self {
         Self::start_in(Mode::Whole).await
     }
