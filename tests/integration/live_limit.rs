@@ -79,7 +79,7 @@ async fn what_a_change_was_cut_off_before_is_seen_to_later() {
     let change = async |change: fn(&mut StoredJob)| {
         let mut job = store.job(project, &id).await.unwrap().unwrap();
         change(&mut job);
-        job.let_runs_follow(clock::now());
+        job.runs_must_follow(clock::now());
         store.put_job(job, clock::now()).await.unwrap();
     };
     change(|job| job.definition.configuration.max_concurrent_requests = serde_json::from_value(json!(9)).unwrap())

@@ -43,9 +43,10 @@ impl User {
     pub(crate) fn batch(&mut self) -> Value {
         let chance = &mut self.chance;
         let rate = chance.one_in(4).then(|| *chance.pick(&[1, 3, 20]));
-        let count = match chance.below(6) {
-            0 => 1,
-            1 => 130 + chance.below(150),
+        let count = match chance.below(60) {
+            0..10 => 1,
+            10..20 => 130 + chance.below(150),
+            20 => 1_000 + chance.below(1_500),
             _ => 2 + chance.below(40),
         };
         let has_poison = chance.one_in(6);

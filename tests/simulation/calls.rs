@@ -101,8 +101,8 @@ impl State {
         if self.paused.get(&call.job).is_some_and(|at| *at + PAUSE_TIME < now) {
             return Err("an attempt starts long after its job was paused".to_owned());
         }
-        if world.ended_at(call.run).is_some_and(|at| at + PAUSE_TIME + SKEW_MAX < now) {
-            return Err("an attempt starts long after its run has ended".to_owned());
+        if let Some(at) = world.ended_at(call.run).filter(|at| *at + PAUSE_TIME + SKEW_MAX < now) {
+            return Err(format!("an attempt starts at {now}, and its run has ended at {at}"));
         }
         let started = self.started.entry(call.run).or_default();
         started.push_back(now);

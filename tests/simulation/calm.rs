@@ -15,6 +15,9 @@ use crate::{Violation, in_virtual_time, timer};
 /// The index is behind by this much.
 const LAG: Duration = Duration::from_millis(300);
 
+/// Nothing takes longer than this.
+const PATIENCE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
 /// A world without faults, and someone who uses it.
 pub struct CalmWorld {
     world: Arc<World>,
@@ -60,12 +63,19 @@ impl CalmWorld {
     }
 
     /// Looks at something every `interval` until it is as wanted; answers with it.
+    ///
+    /// # Panics
+    /// When an invariant was violated, or it is not so after days.
     pub async fn wait_for(&self, path: &str, interval: Duration, is_so: impl Fn(&Value) -> bool) -> Value {
+        let begun = self.world.now();
         loop {
             let seen = self.api("GET", path, None).await;
             if is_so(&seen) {
                 return seen;
             }
+            let violation = self.world.verdict().err();
+            assert!(violation.is_none(), "{}", violation.map(|it| it.to_string()).unwrap_or_default());
+            assert!(begun + PATIENCE > self.world.now(), "waited in vain; {path} is {seen}");
             tokio::time::sleep(interval).await;
         }
     }

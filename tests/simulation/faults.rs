@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::chance::Chance;
+use crate::freeze::{Freeze, thawed};
 use crate::world::World;
 
 /// The faults of one invocation's way to something.
@@ -15,6 +16,7 @@ pub(crate) struct Faults {
     chance: Mutex<Chance>,
     /// Ends the invocation.
     death: Arc<Notify>,
+    freeze: Option<Freeze>,
 }
 
 /// What befalls a call.
@@ -28,9 +30,9 @@ enum Fate {
 }
 
 impl Faults {
-    pub(crate) fn new(world: Arc<World>, death: Arc<Notify>) -> Self {
+    pub(crate) fn new(world: Arc<World>, death: Arc<Notify>, freeze: Option<Freeze>) -> Self {
         let chance = Mutex::new(world.draw(|chance, _| chance.fork()));
-        Self { world, chance, death }
+        Self { world, chance, death, freeze }
     }
 
     fn draw(&self) -> (Fate, Duration) {
@@ -74,6 +76,8 @@ impl Faults {
         let (fate, takes) = self.draw();
         let on_the_way = takes / 2;
         tokio::time::sleep(on_the_way).await;
+        // What an invocation has begun beside its main task stands still as well.
+        thawed(self.freeze).await;
         match fate {
             Fate::DeathBefore => self.die().await,
             Fate::Refused => return Err(unavailable("throttled".to_owned())),
@@ -81,6 +85,7 @@ impl Faults {
         }
         let result = act.await;
         tokio::time::sleep(takes - on_the_way).await;
+        thawed(self.freeze).await;
         match fate {
             Fate::DeathAfter => self.die().await,
             Fate::AnswerLost => return Err(unavailable("the answer was lost".to_owned())),

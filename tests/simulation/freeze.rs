@@ -25,6 +25,13 @@ impl Freeze {
     }
 }
 
+/// Waits while it is frozen.
+pub(crate) async fn thawed(freeze: Option<Freeze>) {
+    if let Some(Freeze { until, .. }) = freeze.filter(|freeze| Instant::now() >= freeze.from) {
+        tokio::time::sleep_until(until).await;
+    }
+}
+
 /// Acts, and stands still while it is frozen.
 pub(crate) async fn frozen<T>(freeze: Option<Freeze>, act: impl Future<Output = T>) -> T {
     tokio::pin!(act);

@@ -209,6 +209,7 @@ impl World {
 
     /// The first violation, if there was one.
     pub(crate) fn verdict(&self) -> Result<(), Box<Violation>> {
+        self.checker().check_stalls(self.now());
         let violation = self.checker().violation().map(str::to_owned);
         violation.map_or(Ok(()), |what| Err(self.violation(what)))
     }
@@ -250,7 +251,7 @@ impl World {
 
     fn clients(self: &Arc<Self>, role: Role, death: &Arc<Notify>, freeze: Option<Freeze>) -> Clients {
         let skew = self.draw(|chance, _| chance.between(Duration::ZERO, SKEW_MAX * 2));
-        let faults = || Faults::new(Arc::clone(self), Arc::clone(death));
+        let faults = || Faults::new(Arc::clone(self), Arc::clone(death), freeze);
         let caller = Caller { role, begun: self.now() };
         let table = FaultyTable { world: Arc::clone(self), caller, faults: faults() };
         let bucket = FaultyBucket { world: Arc::clone(self), faults: faults() };

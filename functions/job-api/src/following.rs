@@ -2,18 +2,21 @@
 
 use sundial_model::Timestamp;
 use sundial_runtime::Clients;
-use sundial_store::{StoreError, StoredJob};
+use sundial_store::{Followed, StoreError, StoredJob};
 
 /// Makes the active runs of a job as it is. If that is cut off, the evaluator sees to it.
 pub(crate) async fn let_runs_follow(clients: &Clients, job: &StoredJob, now: Timestamp) -> Result<(), StoreError> {
     if job.runs_follow_at.is_none() {
         return Ok(());
     }
-    let work = clients.store.let_runs_follow(job, now).await?;
+    let Followed { work, failure } = clients.store.let_runs_follow(job, now).await;
     clients.bus.hand_over(work).await;
+    if let Some(error) = failure {
+        return Err(error);
+    }
     // Otherwise it is done once more.
-    if let Err(error) = clients.store.runs_have_followed(job.clone()).await {
-        tracing::debug!(%error, job = %job.id, "that its runs have followed was not noted");
+    if let Err(error) = clients.store.runs_have_followed(job).await {
+        tracing::warn!(%error, job = %job.id, "that its runs have followed was not noted");
     }
     Ok(())
 }

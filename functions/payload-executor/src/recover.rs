@@ -9,15 +9,40 @@ use sundial_store::{PayloadRange, StoreError, keys};
 use crate::context::RunContext;
 use crate::ready::Task;
 
-/// So many segments are read side by side.
-const READ_AT_ONCE: usize = 8;
+/// So many segments are read side by side: each may have a hundred large payloads and results.
+const READ_AT_ONCE: usize = 3;
+/// No more is read at once than so many payloads, or about so many bytes of them.
+const COUNT_MAX: usize = 800;
+const BYTES_MAX: usize = 4_000_000;
 
-/// The payloads of these ranges that are to be carried out, each segment read once. An attempt
-/// without a record is made again under the same number.
-pub(crate) async fn unfinished(context: &RunContext, ranges: &[PayloadRange]) -> Result<Vec<Task>, StoreError> {
-    let segments = by_segment(ranges).into_iter().map(|(segment, ranges)| of_segment(context, segment, ranges));
-    let tasks: Vec<Vec<Task>> = futures::stream::iter(segments).buffered(READ_AT_ONCE).try_collect().await?;
-    Ok(tasks.into_iter().flatten().collect())
+/// What was read of payloads with a history.
+pub(crate) struct Recovered {
+    /// Those that are to be carried out.
+    pub(crate) tasks: Vec<Task>,
+    /// What was read.
+    pub(crate) read: Vec<PayloadRange>,
+    /// What is left to be read.
+    pub(crate) rest: Vec<PayloadRange>,
+}
+
+/// The payloads of these ranges that are to be carried out, as many as are read at once, each segment
+/// read once. An attempt without a record is made again under the same number.
+pub(crate) async fn unfinished(context: &RunContext, ranges: &[PayloadRange]) -> Result<Recovered, StoreError> {
+    let segments: Vec<_> = by_segment(ranges).into_iter().collect();
+    let reads = segments.clone().into_iter().map(|(segment, ranges)| of_segment(context, segment, ranges));
+    let mut reads = std::pin::pin!(futures::stream::iter(reads).buffered(READ_AT_ONCE));
+    let (mut tasks, mut bytes, mut segments_read) = (Vec::new(), 0, 0);
+    while tasks.len() < COUNT_MAX
+        && bytes < BYTES_MAX
+        && let Some(more) = reads.try_next().await?
+    {
+        bytes += more.iter().map(|task| task.bytes).sum::<usize>();
+        tasks.extend(more);
+        segments_read += 1;
+    }
+    let ranges_of = |segments: &[(u32, Vec<PayloadRange>)]| segments.iter().flat_map(|it| it.1.clone()).collect();
+    let (read, rest) = segments.split_at(segments_read);
+    Ok(Recovered { tasks, read: ranges_of(read), rest: ranges_of(rest) })
 }
 
 async fn of_segment(context: &RunContext, segment: u32, ranges: Vec<PayloadRange>) -> Result<Vec<Task>, StoreError> {

@@ -1,4 +1,4 @@
-//! A job whose occurrence has come.
+//! A job whose wake time has come: an occurrence is due, or its active runs have to follow it.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use sundial_engine::due::{DuePlan, Occurrences};
 use sundial_engine::overlap::Origin;
 use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::Timestamp;
+use sundial_model::event::WorkReady;
 use sundial_runtime::Clients;
-use sundial_store::{DueJob, NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError, StoredJob};
+use sundial_store::{DueJob, Followed, NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError, StoredJob};
 
 use crate::TRY_AGAIN_AFTER;
 use crate::attended::Attended;
@@ -15,17 +16,28 @@ use crate::attended::Attended;
 /// A decision is made again so often at once, when others change the job at the same time.
 const TRIES_MAX: u32 = 20;
 
+/// Does what is due of a job. Its runs follow after that, so that they never keep an occurrence from
+/// being recorded.
+pub(crate) async fn attend(clients: &Clients, due: DueJob) -> Result<Attended, StoreError> {
+    let now = clients.clock.now();
+    let must_follow = due.job.runs_follow_at.is_some_and(|at| at <= now).then(|| due.job.clone());
+    let recorded = record_due(clients, due).await;
+    let Some(job) = must_follow else { return recorded };
+    let (followed, again_at) = follow(clients, &job, now).await;
+    let Attended { again_at: due_at, mut work } = recorded?;
+    work.extend(followed);
+    // Its wake time stands until its runs have followed.
+    let due_at = due_at.filter(|at| *at > now);
+    Ok(Attended { again_at: due_at.into_iter().chain(again_at).min(), work })
+}
+
 /// Records what is due of a job, as it was read and again as it is now if that has changed.
-pub(crate) async fn attend(clients: &Clients, mut due: DueJob) -> Result<Attended, StoreError> {
+async fn record_due(clients: &Clients, mut due: DueJob) -> Result<Attended, StoreError> {
     let mut tries = 0;
     loop {
         let now = clients.clock.now();
-        let Some(wake_at) = due.job.wake_at() else { return Ok(Attended::default()) };
-        if wake_at > now {
-            return Ok(Attended { again_at: Some(wake_at), ..Attended::default() });
-        }
-        if due.job.runs_follow_at.is_some_and(|at| at <= now) {
-            return follow(clients, due.job, now).await;
+        if due.job.due_at().is_none_or(|due_at| due_at > now) {
+            return Ok(Attended { again_at: due.job.wake_at(), ..Attended::default() });
         }
         let (project, id) = (due.job.project_id, due.job.id.clone());
         match record(clients, due, now).await {
@@ -43,17 +55,16 @@ pub(crate) async fn attend(clients: &Clients, mut due: DueJob) -> Result<Attende
     }
 }
 
-/// Whoever has changed the job was cut off before its runs were changed with it. What is due then
-/// comes next.
-async fn follow(clients: &Clients, job: StoredJob, now: Timestamp) -> Result<Attended, StoreError> {
-    let work = clients.store.let_runs_follow(&job, now).await?;
-    match clients.store.runs_have_followed(job).await {
-        Ok(job) => Ok(Attended { again_at: job.wake_at(), work }),
-        Err(error) => {
-            tracing::warn!(%error, "that the runs of a job have followed it is noted later");
-            Ok(Attended { again_at: Some(now + TRY_AGAIN_AFTER), work })
-        }
-    }
+/// Whoever has changed the job was cut off before its runs were changed with it. Answers with what is to
+/// be handed over, and with when to try again.
+async fn follow(clients: &Clients, job: &StoredJob, now: Timestamp) -> (Vec<WorkReady>, Option<Timestamp>) {
+    let Followed { work, failure } = clients.store.let_runs_follow(job, now).await;
+    let noted = match failure {
+        None => clients.store.runs_have_followed(job).await,
+        Some(error) => Err(error),
+    };
+    let failed = noted.inspect_err(|error| tracing::warn!(%error, job = %job.id, "its runs follow later")).is_err();
+    (work, failed.then(|| now + TRY_AGAIN_AFTER))
 }
 
 async fn record(clients: &Clients, due: DueJob, now: Timestamp) -> Result<Attended, StoreError> {

@@ -18,9 +18,18 @@ use crate::table::retry_on_conflict;
 /// Whoever has changed a job has also changed its runs after this long, or was cut off.
 const FOLLOW_AFTER: Duration = Duration::from_secs(30);
 
+/// What became of the active runs of a job.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// What is to be handed over.
+    pub work: Vec<WorkReady>,
+    /// Why some of them are not as the job is.
+    pub failure: Option<StoreError>,
+}
+
 impl StoredJob {
-    /// Notes that its active runs may not be as it is.
-    pub fn let_runs_follow(&mut self, now: Timestamp) {
+    /// Notes that its active runs may not be as it is; whoever does so sees to it, too.
+    pub fn runs_must_follow(&mut self, now: Timestamp) {
         self.runs_follow_at = (!self.active_runs.is_empty()).then(|| now + FOLLOW_AFTER);
     }
 
@@ -31,34 +40,49 @@ impl StoredJob {
 }
 
 impl Store {
-    /// Makes the active runs of a job as it is: it may be done any number of times. Answers with what is
-    /// to be handed over.
-    ///
-    /// # Errors
-    /// When the table cannot be reached.
-    pub async fn let_runs_follow(&self, job: &StoredJob, now: Timestamp) -> Result<Vec<WorkReady>, StoreError> {
-        let (mut work, reason) = (Vec::new(), job.pause_reason());
+    /// Makes the active runs of a job as it is: it may be done any number of times. One that cannot be
+    /// changed keeps nobody else from it.
+    pub async fn let_runs_follow(&self, job: &StoredJob, now: Timestamp) -> Followed {
+        let mut followed = Followed::default();
         for run in &job.active_runs {
-            self.apply_limit(job, *run).await?;
-            work.extend(if job.is_active() {
-                self.resume_job_run(job, *run, now).await?
-            } else {
-                self.pause_job_run(job, *run, &reason, now).await?
-            });
+            match self.let_run_follow(job, *run, now).await {
+                Ok(work) => followed.work.extend(work),
+                Err(error) => followed.failure = Some(error),
+            }
         }
+        followed
+    }
+
+    async fn let_run_follow(
+        &self,
+        job: &StoredJob,
+        run: JobRunId,
+        now: Timestamp,
+    ) -> Result<Vec<WorkReady>, StoreError> {
+        let work = if job.is_active() {
+            self.resume_job_run(job, run, now).await?
+        } else {
+            self.pause_job_run(job, run, &job.pause_reason(), now).await?
+        };
+        self.apply_limit(job, run).await?;
         Ok(work)
     }
 
-    /// Notes that the active runs of a job are as it is.
+    /// Notes that the active runs of a job have followed it, as it was read; unless it has changed since
+    /// in a way that they must follow again.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the job has changed since.
-    pub async fn runs_have_followed(&self, mut job: StoredJob) -> Result<StoredJob, StoreError> {
-        if job.runs_follow_at.take().is_some() {
-            self.table.write(vec![job.put()?]).await?;
-            job.revision += 1;
-        }
-        Ok(job)
+    /// When the table cannot be reached.
+    pub async fn runs_have_followed(&self, job: &StoredJob) -> Result<(), StoreError> {
+        retry_on_conflict(async || {
+            let Some(mut current) = self.job_as(job).await? else { return Ok(()) };
+            if current.runs_follow_at.is_none() || current.runs_follow_at != job.runs_follow_at {
+                return Ok(());
+            }
+            current.runs_follow_at = None;
+            self.table.write(vec![current.put()?]).await
+        })
+        .await
     }
 
     async fn apply_limit(&self, job: &StoredJob, run: JobRunId) -> Result<(), StoreError> {

@@ -45,6 +45,7 @@ pub use closing::{Closing, Export, ExportProgress, PendingNotification};
 pub use commit::Commit;
 pub use due_jobs::DueJob;
 pub use error::StoreError;
+pub use following::Followed;
 pub use generations::Retried;
 pub use item::{Item, NewItem};
 pub use job_runs::JobRunPage;

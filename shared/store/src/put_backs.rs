@@ -24,7 +24,7 @@ pub struct PutBack {
     /// If they are suspect, how often a worker died while it made an announced attempt at them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub losses: Option<u32>,
-    /// Which payloads: just those, none of which is finished.
+    /// Which payloads: just those, of which few are finished.
     #[serde(with = "as_json")]
     pub ranges: Vec<PayloadRange>,
     /// Tells it from others of the same commit.

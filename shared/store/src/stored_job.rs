@@ -87,8 +87,8 @@ pub struct StoredJob {
     /// An outage whose occurrences are not all accounted for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catching_up: Option<CatchingUp>,
-    /// Its active runs may not be as it is: paused, going on, or with its limit. Whoever has changed the job
-    /// sees to that at once; should that be cut off, it is done then.
+    /// Its active runs may not be as it is: paused, going on, or with its limit. The evaluator sees to that
+    /// then, unless whoever has changed the job has done so before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_follow_at: Option<Timestamp>,
     /// What a later write expects; set by reading.
@@ -165,7 +165,7 @@ impl StoredJob {
         if self.is_active() && most.is_some_and(|most| self.failed_in_a_row >= most.get()) {
             let text = format!("{} job runs in a row have failed", self.failed_in_a_row);
             self.state = JobState { status: JobStatus::Paused, reason: text.parse().ok() };
-            self.let_runs_follow(now);
+            self.runs_follow_at = (!self.active_runs.is_empty()).then_some(now);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{Store, keys};
 /// An item whose wake time has come, or will.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wake {
-    /// An occurrence of a job.
+    /// A job: an occurrence of it, or that its active runs have to follow it.
     Job {
         /// Its project.
         project: ProjectId,

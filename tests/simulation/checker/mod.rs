@@ -134,6 +134,14 @@ impl Checker {
         self.work.get(&run)
     }
 
+    /// Notices runs that do not get on though nothing is in their way.
+    pub(crate) fn check_stalls(&mut self, now: Timestamp) {
+        let is_healthy = self.recovered_at.is_some_and(|at| at + RECOVERY_TIME + HEALTHY_TIME < now);
+        if let Some(stall) = self.work.values().filter(|_| is_healthy).find_map(|book| book.stall(now)) {
+            self.object(stall);
+        }
+    }
+
     /// What the exports must say.
     pub(crate) fn expected_exports(&self) -> Vec<Expected> {
         self.work.values().filter_map(WorkBook::expected_export).collect()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use sundial_model::Timestamp;
+use sundial_model::job_run::JobRunStatus;
 use sundial_model::lifecycle::Lifecycle;
 use sundial_store::inspection::WorkChange;
 use sundial_store::keys::Key;
@@ -27,8 +28,8 @@ pub(crate) struct WorkBook {
     ended: BTreeMap<u32, (u32, bool)>,
     /// Payloads that had not ended when a generation did.
     canceled: BTreeMap<u32, u32>,
-    /// The failed attempts on record, by generation and payload.
-    attempts: BTreeMap<(u32, u32), u32>,
+    /// The failed attempts on record, by generation and payload, and when the next one is due.
+    attempts: BTreeMap<(u32, u32), (u32, Timestamp)>,
     due: BTreeMap<Key, DueDeliveries>,
     /// What the world was told, by generation, and how often.
     told: BTreeMap<(u32, &'static str), u32>,
@@ -37,10 +38,18 @@ pub(crate) struct WorkBook {
     idle_writes: BTreeMap<u32, VecDeque<Timestamp>>,
     /// The limits of requests, and since when.
     limits: Vec<(Timestamp, u32)>,
+    /// Since when it has ended.
+    ended_at: Option<Timestamp>,
+    /// When something of it was last recorded.
+    progress_at: Option<Timestamp>,
 }
 
 /// A worker writes its lane so often in a second at most with nothing to say.
 const IDLE_WRITES_MAX: usize = 25;
+
+/// In a world without faults nothing waits for longer than this without a reason. A payload that has killed
+/// its worker waits for the end of the lease.
+const STALL_TIME: Duration = Duration::from_secs(75);
 
 /// A change of the limit applies within this time.
 const APPLIED_WITHIN: Duration = Duration::from_secs(10);
@@ -51,6 +60,7 @@ struct Batch {
     outcomes: Vec<(u32, Outcome)>,
     lanes: Vec<Lane>,
     writes_queue: bool,
+    has_progress: bool,
 }
 
 impl Batch {
@@ -117,6 +127,11 @@ impl WorkBook {
         }
         let (run_before, queue_before, lanes_before) = before;
         batch.count(statistics);
+        if batch.has_progress || !batch.outcomes.is_empty() {
+            self.progress_at = Some(now);
+        }
+        let has_ended = self.run.as_ref().is_some_and(|run| run.status.is_terminal());
+        self.ended_at = self.ended_at.or(Some(now)).filter(|_| has_ended);
         if let Some(queue) =
             self.queue.filter(|queue| self.limits.last().is_none_or(|(_, limit)| *limit != queue.limit))
         {
@@ -137,12 +152,17 @@ impl WorkBook {
 
     fn take_in(&mut self, change: WorkChange, batch: &mut Batch) -> Result<(), String> {
         match change {
-            WorkChange::Run(run) => self.run = Some(*run),
+            WorkChange::Run(run) => {
+                batch.has_progress = true;
+                self.run = Some(*run);
+            }
             WorkChange::Queue(queue) => {
                 self.queue = Some(queue);
                 batch.writes_queue = true;
             }
             WorkChange::Lane(lane) => {
+                // That a suspect is about to start is all that is written until its worker is lost.
+                batch.has_progress |= lane.suspects.iter().any(|suspects| suspects.in_flight);
                 batch.lanes.push((*lane).clone());
                 self.lanes.insert(lane.number, *lane);
             }
@@ -151,12 +171,14 @@ impl WorkBook {
             }
             WorkChange::Attempts(generation, attempts) => {
                 for record in attempts {
-                    let recorded = self.attempts.entry((generation, record.index)).or_default();
+                    let (recorded, next_at) =
+                        self.attempts.entry((generation, record.index)).or_insert((0, Timestamp::EPOCH));
                     if record.failed.attempt != *recorded + 1 {
                         let attempt = record.failed.attempt;
                         return Err(format!("payload {}: attempt {attempt} follows {recorded}", record.index));
                     }
-                    *recorded += 1;
+                    (*recorded, *next_at) = (*recorded + 1, record.next_attempt_at);
+                    batch.has_progress = true;
                 }
             }
             WorkChange::PutBack(key, put_back) => {
@@ -181,8 +203,11 @@ impl WorkBook {
     /// No worker writes its lane over and over without anything to say.
     fn check_rest(&mut self, now: Timestamp, changes: &[WorkChange]) -> Result<(), String> {
         // Deliveries that are put off at once say nothing either.
-        let is_idle = |change: &WorkChange| {
-            matches!(change, WorkChange::Lane(_) | WorkChange::Queue(_) | WorkChange::Due(..) | WorkChange::Tried(_))
+        let is_idle = |change: &WorkChange| match change {
+            // That suspects are about to start does.
+            WorkChange::Lane(lane) => !lane.suspects.iter().any(|suspects| suspects.in_flight),
+            WorkChange::Queue(_) | WorkChange::Due(..) | WorkChange::Tried(_) => true,
+            _ => false,
         };
         if !changes.iter().all(is_idle) {
             return Ok(());
@@ -227,7 +252,7 @@ impl WorkBook {
             if !self.is_open(index) || index >= queue.total {
                 return Err(format!("payload {index} ended, but was not open in generation {generation}"));
             }
-            let recorded = self.attempts.get(&(*generation, index)).copied().unwrap_or(0);
+            let recorded = self.attempts.get(&(*generation, index)).map_or(0, |(recorded, _)| *recorded);
             if outcome.attempts != recorded + 1 {
                 return Err(format!("payload {index} ended with attempt {} after {recorded}", outcome.attempts));
             }
@@ -380,7 +405,29 @@ impl WorkBook {
 
     /// When the run ended, if it has.
     pub(crate) fn ended_at(&self) -> Option<Timestamp> {
-        self.run.as_ref().and_then(|run| run.end_time)
+        self.ended_at
+    }
+
+    /// In a world without faults: a payload that could be carried out for long, of a run that gets on with
+    /// nothing, in words.
+    pub(crate) fn stall(&self, now: Timestamp) -> Option<String> {
+        let (run, queue, progress_at) = (self.run.as_ref()?, self.queue?, self.progress_at?);
+        let is_held = self.lanes.values().any(|lane| lane.hold_until.is_some_and(|until| until + STALL_TIME > now));
+        if run.status != JobRunStatus::Running || progress_at + STALL_TIME > now || is_held {
+            return None;
+        }
+        let put_backs = self.put_backs.values();
+        let later = put_backs.filter(|put_back| put_back.due_at + STALL_TIME > now).flat_map(|it| it.ranges.clone());
+        let later: Vec<PayloadRange> = later.collect();
+        let waits = |index: u32| {
+            let next_at = self.attempts.get(&(run.generation, index)).map_or(Timestamp::EPOCH, |(_, at)| *at);
+            next_at + STALL_TIME > now || later.iter().any(|range| (range.start..range.end).contains(&index))
+        };
+        let stalled = (0..queue.end()).find(|index| self.is_open(*index) && !waits(*index))?;
+        Some(format!(
+            "payload {stalled} of job run {} could be carried out, and nothing has happened since {progress_at}",
+            run.id
+        ))
     }
 
     /// What the export of the newest generation must say.
@@ -397,7 +444,7 @@ impl WorkBook {
 
     /// Whether a failed attempt of this number is on record.
     pub(crate) fn has_recorded(&self, generation: u32, index: u32, attempt: u32) -> bool {
-        self.attempts.get(&(generation, index)).is_some_and(|recorded| *recorded >= attempt)
+        self.attempts.get(&(generation, index)).is_some_and(|(recorded, _)| *recorded >= attempt)
     }
 
     /// The highest limit that was in force lately: a lower one applies within ten seconds.

@@ -42,7 +42,7 @@ pub(crate) async fn pause(
         // Pausing again without a reason keeps the one that was given.
         if was_active || state.reason.is_some() {
             job.state = state.clone();
-            job.let_runs_follow(now);
+            job.runs_must_follow(now);
         }
     })
     .await?;
@@ -63,7 +63,7 @@ pub(crate) async fn resume(
     let (job, work) = change(&clients, job, now, |job| {
         if !job.is_active() {
             (job.state, job.failed_in_a_row) = (JobState::default(), 0);
-            job.let_runs_follow(now);
+            job.runs_must_follow(now);
             set_next(job, now);
         }
     })

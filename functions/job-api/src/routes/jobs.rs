@@ -133,7 +133,7 @@ async fn replace(
     let mut changed = job.clone();
     // The limit of requests is the one setting that applies to runs that are under way.
     if job.definition.configuration.max_concurrent_requests != definition.configuration.max_concurrent_requests {
-        changed.let_runs_follow(now);
+        changed.runs_must_follow(now);
     }
     changed.definition = definition;
     set_next(&mut changed, now);

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::drafting::Draft;
 use super::{Unread, Worker};
 use crate::ready::Task;
-use crate::recover;
+use crate::recover::{self, Recovered};
 
 /// No more payloads than these are claimed at once.
 const CLAIM_MAX: usize = 5_000;
@@ -18,7 +18,9 @@ const CLAIM_MAX: usize = 5_000;
 const UNFINISHED_MAX: usize = 10_000;
 /// Payloads are read ahead up to so many bytes, of those that can start and of suspects each.
 const READY_BYTES_MAX: usize = 4_000_000;
-/// So long at most without looking at anything else.
+/// Payloads that wait for their next attempt may take so many bytes here.
+pub(super) const WAITING_BYTES_MAX: usize = 32_000_000;
+/// It reads for so long at most without looking at anything else.
 const READ_FOR: Duration = Duration::from_secs(1);
 /// Payloads are claimed before the last ones are started, and for so long ahead.
 const CLAIM_BEFORE: Duration = Duration::from_millis(300);
@@ -65,7 +67,8 @@ impl Worker {
     pub(super) fn wants_other_slots(&self) -> bool {
         let busy = self.in_flight.len() + self.announced.len();
         let gives_up = self.queue.excess_slots() > 0 && self.lane.slots as usize > busy;
-        let has_use = self.ready.startable() > self.free_slots() || self.has_claimable() || !self.suspects.is_empty();
+        let waits = !self.suspects.is_empty() || !self.unread.is_empty();
+        let has_use = self.ready.startable() > self.free_slots() || self.has_claimable() || waits;
         let is_working = self.lane.phase == LanePhase::Working && !self.lane.is_draining;
         gives_up || (is_working && has_use && self.queue.free_slots() > 0 && self.lane.slots < self.slots_max())
     }
@@ -120,31 +123,39 @@ impl Worker {
         let now = self.context.clients.clock.now();
         let waiting = self.context.clients.store.put_backs(&self.context.run, PUT_BACKS_MAX + 1).await?;
         self.next_put_back_at = None;
-        let mut room = room;
+        let (mut room, mut taken) = (room, Vec::new());
         for put_back in waiting {
             let count = put_back.count() as usize;
-            let fits = count <= room && draft.commit.taken.len() < PUT_BACKS_MAX;
-            if put_back.due_at > now || !fits {
+            if put_back.due_at > now || count > room || taken.len() >= PUT_BACKS_MAX {
                 self.next_put_back_at = Some(put_back.due_at);
                 break;
             }
             room -= count;
-            draft.take(put_back);
+            taken.push(put_back);
         }
+        // What comes last is read first: the least suspect.
+        taken.sort_by_key(|put_back| std::cmp::Reverse(put_back.losses));
+        taken.into_iter().for_each(|put_back| draft.take(put_back));
         Ok(())
     }
 
     /// Reads what was claimed, as it is needed; what could not be read is read at the next step. Answers
     /// whether there is more to read now.
     pub(super) async fn read_claimed(&mut self) -> Result<bool, StoreError> {
-        let begun = Instant::now();
+        let (begun, read_for) = (Instant::now(), READ_FOR.min(self.lease.times.look_every / 2));
         let wanted = self.needed_within(CLAIM_AHEAD).max(2 * self.lane.slots as usize);
         while let Some(unread) = self.unread.last() {
+            self.ready.advance(self.context.clients.clock.now());
             let has_enough = self.ready.startable() >= wanted || self.ready.startable_bytes() >= READY_BYTES_MAX;
-            if has_enough || self.suspects.waiting_bytes() >= READY_BYTES_MAX {
+            let has_no_room = self.ready.waiting_bytes() >= WAITING_BYTES_MAX;
+            if has_enough || has_no_room || self.suspects.waiting_bytes() >= READY_BYTES_MAX {
                 break;
             }
-            if begun.elapsed() >= READ_FOR {
+            // What has a history changes the claims, of which the write that is under way has a copy.
+            if matches!(unread, Unread::Known(..)) && (self.writing.is_some() || self.lane.is_draining) {
+                break;
+            }
+            if begun.elapsed() >= read_for {
                 return Ok(true);
             }
             match unread {
@@ -159,11 +170,10 @@ impl Worker {
                     }
                 }
                 Unread::Known(losses, ranges) => {
-                    // A few at a time, as each segment has to be looked at.
-                    let (losses, (some, rest)) = (*losses, split_ranges(ranges));
-                    let tasks = recover::unfinished(&self.context, &some).await?;
+                    let losses = *losses;
+                    let Recovered { tasks, read, rest } = recover::unfinished(&self.context, ranges).await?;
                     self.unread.pop();
-                    self.take_up_tasks(losses, &some, tasks);
+                    self.take_up_tasks(losses, &read, tasks);
                     if !rest.is_empty() {
                         self.unread.push(Unread::Known(losses, rest));
                     }
@@ -195,32 +205,5 @@ impl Worker {
     /// Notes that payloads were given back until then.
     pub(super) fn note_put_back_at(&mut self, at: Timestamp) {
         self.next_put_back_at = Some(self.next_put_back_at.map_or(at, |known| known.min(at)));
-    }
-}
-
-/// The first ranges, up to some segments' worth of payloads, and the rest.
-pub(super) fn split_ranges(ranges: &[PayloadRange]) -> (Vec<PayloadRange>, Vec<PayloadRange>) {
-    const COUNT: u32 = 800;
-    let (mut some, mut rest, mut count) = (Vec::new(), Vec::new(), 0);
-    for range in ranges.iter().copied() {
-        let room = COUNT.saturating_sub(count).min(range.count());
-        let middle = range.start + room;
-        some.extend((room > 0).then_some(PayloadRange { start: range.start, end: middle }));
-        rest.extend((middle < range.end).then_some(PayloadRange { start: middle, end: range.end }));
-        count += room;
-    }
-    (some, rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_read_some_at_a_time() {
-        let range = |start, end| PayloadRange { start, end };
-        let (some, rest) = split_ranges(&[range(0, 60), range(100, 1000), range(2000, 2001)]);
-        assert_eq!(some, [range(0, 60), range(100, 840)]);
-        assert_eq!(rest, [range(840, 1000), range(2000, 2001)]);
     }
 }

@@ -10,16 +10,16 @@ use sundial_store::{
     StoreError, Suspects,
 };
 
+use super::claiming::WAITING_BYTES_MAX;
 use super::{Unread, Worker};
 use crate::attempt::too_many_payloads;
 use crate::buffer::Batch;
 use crate::claims::Claims;
 use crate::delivery::{Ended, due_with};
 
-/// A retry that is further off than this is given back to the queue until then.
+/// A retry that is further off than this is given back to the queue until then, and so is a sooner one
+/// when there is no room for what waits here.
 const DEFER_AFTER: Duration = Duration::from_secs(20);
-/// And so is a sooner one, when so many bytes of payloads wait here already.
-const WAITING_BYTES_MAX: usize = 32_000_000;
 
 /// What is about to be written.
 pub(super) struct Draft {
@@ -128,7 +128,9 @@ impl Worker {
                 room = room.saturating_sub(task.bytes);
             }
         }
-        for (due_at, indices) in by_second(deferred) {
+        // What is soon does not wait for what is far off.
+        let (far, soon): (Vec<_>, Vec<_>) = deferred.into_iter().partition(|(at, _)| *at > now + DEFER_AFTER);
+        for (due_at, indices) in by_second(soon).into_iter().chain(by_second(far)) {
             draft.put_back(due_at, None, &indices);
             draft.deferred.extend(indices);
         }

@@ -86,7 +86,7 @@ impl Worker {
 
     /// When the run's time is over, if it goes on until then.
     pub(super) fn run_ends_at(&self) -> Option<Timestamp> {
-        self.context.run.wake_at().filter(|_| self.lane.phase != LanePhase::Settled)
+        self.seen.run.wake_at().filter(|_| self.lane.phase == LanePhase::Working)
     }
 
     /// Ends the run if its time is over.
@@ -96,21 +96,24 @@ impl Worker {
             return Ok(());
         }
         let (_, work) = self.context.clients.store.end_if_over(self.context.id(), now).await?;
-        let is_ours = self.look().await?;
         self.hand_over(work).await;
-        if is_ours { Ok(()) } else { Err(StoreError::Conflict) }
+        if self.look().await? { Ok(()) } else { Err(StoreError::Conflict) }
     }
 
-    /// When there is nothing to do for long: until when, or for good.
+    /// Whether the worker is still there at a time, which is soon; and if it is now, whether it can act.
+    fn stays_until(&self, at: Timestamp) -> bool {
+        let wait = at.since(self.context.clients.clock.now());
+        let may_act = !self.lane.is_draining && Instant::now() + self.needed_time() < self.end_at;
+        wait <= WAIT_MAX && Instant::now() + wait < self.end_at && (!wait.is_zero() || may_act)
+    }
+
+    /// When there is nothing to do for long: until when, or for good. Who has no time left waits as well,
+    /// and sends for a successor then.
     pub(super) fn idle_until(&self) -> Option<Option<Timestamp>> {
-        let now = self.context.clients.clock.now();
-        let has_time_until = |at: Timestamp| {
-            let wait = at.since(now);
-            wait <= WAIT_MAX && !self.lane.is_draining && Instant::now() + wait + self.needed_time() < self.end_at
-        };
-        if self.run_ends_at().is_some_and(has_time_until) {
+        if self.run_ends_at().is_some_and(|at| self.stays_until(at)) {
             return None;
         }
+        let now = self.context.clients.clock.now();
         let next_at = || self.next_start_at().into_iter().chain(self.queue_due_at()).min().unwrap_or(now);
         let work_at = (self.lane.phase == LanePhase::Working).then(next_at);
         let tell_at = (!self.lane.announce.is_empty()).then_some(now);
@@ -119,8 +122,7 @@ impl Worker {
             // Deliveries that are pending without our knowing of a time are looked for again.
             return Some((self.lane.deliveries_pending > 0).then_some(now + LOOK_AGAIN_AFTER));
         };
-        // What could be done now is left to a successor only when the time here has run out.
-        (!has_time_until(at)).then_some(Some(at.max(now)))
+        (!self.stays_until(at)).then_some(Some(at.max(now)))
     }
 
     /// How long the next thing to do may take.

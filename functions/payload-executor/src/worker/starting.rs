@@ -69,7 +69,7 @@ impl Worker {
             return;
         }
         if !self.suspects.is_empty() {
-            // They are carried out alone, and announced before.
+            // They are carried out without others that start beside them, and announced before.
             let is_time = self.is_quiet() || self.lease.renewed_at.elapsed() >= ANNOUNCE_EVERY;
             if is_time && self.announced.is_empty() && self.writing.is_none() {
                 let (free, is_paced) = (self.free_slots(), self.rate().is_some());
