@@ -10,6 +10,9 @@ use crate::chance::Chance;
 use crate::freeze::{Freeze, thawed};
 use crate::world::World;
 
+/// A write that its caller has given up arrives within this time.
+pub(crate) const LATE_MAX: Duration = Duration::from_secs(90);
+
 /// The faults of one invocation's way to something.
 pub(crate) struct Faults {
     world: Arc<World>,
@@ -64,7 +67,7 @@ impl Faults {
     pub(crate) fn arrives_late(&self) -> Option<Duration> {
         let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
         let is_late = self.world.is_troubled() && chance.one_in(400);
-        is_late.then(|| chance.between(Duration::from_secs(1), Duration::from_secs(90)))
+        is_late.then(|| chance.between(Duration::from_secs(1), LATE_MAX))
     }
 
     /// Acts, unless something comes between.

@@ -163,8 +163,10 @@ async fn run(
         }
     }
     world.end_trouble();
-    // What it has begun is done, or dead, before everything is resumed.
+    // What it has begun is done, or dead, before everything is resumed; a pause that arrives later
+    // would stay.
     let _ = user.await;
+    tokio::time::sleep(faults::LATE_MAX).await;
     user::resume_all(&world).await;
     let mut rested = Duration::ZERO;
     while let Some(unrest) = world.unrest() {
