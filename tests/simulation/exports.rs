@@ -41,6 +41,11 @@ fn counts(object: &[u8]) -> Result<[usize; 3], String> {
         if !has_place {
             return Err(format!("line {index} of an export is that of {}", info["runId"]));
         }
+        // The target answers with an object only if that is what it was called with.
+        let result = &info["result"]["output"];
+        if result.is_object() && *result != info["parameters"] {
+            return Err(format!("line {index} of an export has the result of another: {result}"));
+        }
         let kind = match info["error"]["code"].as_str() {
             None if !info["result"].is_null() => 0,
             Some("canceled") | None => 2,

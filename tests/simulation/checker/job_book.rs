@@ -7,6 +7,7 @@ use sundial_engine::overlap::ACTIVE_RUNS_MAX;
 use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::job_run::JobRunStatus;
 use sundial_model::job_run::ReasonType;
+use sundial_model::number::WholeNumber;
 use sundial_model::schedule::{CatchUpPolicy, Overlap};
 use sundial_model::{JobRunId, Timestamp};
 use sundial_store::{StoredJob, StoredJobRun};
@@ -35,6 +36,8 @@ pub(crate) struct JobBook {
     outage: Outage,
     active: BTreeSet<JobRunId>,
     waiting: BTreeMap<String, JobRunId>,
+    /// How many runs have failed since one did not, or since it was resumed.
+    failed_in_a_row: u32,
 }
 
 impl JobBook {
@@ -88,6 +91,7 @@ impl JobBook {
             self.check_progress(role, begun, now, had, job)?;
         }
         self.note_places(changes)?;
+        self.check_pause(role, had.as_ref(), before, changes)?;
         if let Some(job) = &changes.job {
             self.job = Some((**job).clone());
         }
@@ -160,6 +164,41 @@ impl JobBook {
             } else if !self.waiting.values().any(|waiting| *waiting == run.id) {
                 return Err(format!("job run {} is {:?}, and neither active nor waiting", run.id, run.status));
             }
+        }
+        Ok(())
+    }
+
+    /// A job pauses itself when so many runs in a row have failed, and only then.
+    fn check_pause(
+        &mut self,
+        role: Role,
+        had: Option<&StoredJob>,
+        before: &[StoredJobRun],
+        changes: &JobChanges,
+    ) -> Result<(), String> {
+        let ended = changes.changed_runs.iter().zip(before).filter(|(_, was)| !was.status.is_terminal());
+        for (run, _) in ended {
+            match run.status {
+                JobRunStatus::Failed => self.failed_in_a_row += 1,
+                JobRunStatus::Completed => self.failed_in_a_row = 0,
+                _ => {}
+            }
+        }
+        let (Some(had), Some(job)) = (had, &changes.job) else { return Ok(()) };
+        if job.is_active() && !had.is_active() {
+            self.failed_in_a_row = 0;
+        }
+        let most = had.definition.configuration.pause_after_failed_runs.map(WholeNumber::get);
+        let is_enough = most.is_some_and(|most| self.failed_in_a_row >= most);
+        let has_paused = had.is_active() && !job.is_active() && role != Role::Api;
+        // That of a user may come between.
+        let should_pause = is_enough && had.is_active() && job.is_active() && role == Role::Executor;
+        if should_pause || (has_paused && !is_enough) {
+            let failed = self.failed_in_a_row;
+            return Err(format!(
+                "{failed} runs in a row have failed of {most:?}, and the job is {:?}",
+                job.state.status
+            ));
         }
         Ok(())
     }
