@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
+use crate::terms::Terms;
 use crate::user::User;
 
 /// What payloads are like.
@@ -27,7 +28,7 @@ impl User {
             10 => self.terminate(&job).await,
             11..14 => self.retry(&job).await,
             14 => {
-                let page: Vec<Value> = (0..3).map(|_| payload(&mut self.chance, None, 1)).collect();
+                let page: Vec<Value> = (0..3).map(|_| payload(&mut self.chance, &Terms::default(), 1)).collect();
                 self.call("POST", &format!("{job}/payload"), Some(json!(page))).await;
             }
             _ => drop(self.call("POST", &format!("{job}/trigger"), None).await),
@@ -42,7 +43,17 @@ impl User {
     /// A job that runs when it is triggered.
     pub(crate) fn batch(&mut self) -> Value {
         let chance = &mut self.chance;
-        let rate = chance.one_in(4).then(|| *chance.pick(&[1, 3, 20]));
+        let (attempts, wait) = (1 + chance.below(4), *chance.pick(&[0, 1, 10, 45]));
+        let timeout = *chance.pick(&[20, 60, 600]);
+        let terms = Terms {
+            rate: chance.one_in(4).then(|| *chance.pick(&[1, 3, 20])),
+            attempts: Some(attempts),
+            wait: Some(Duration::from_secs(wait)),
+            timeout: Some(Duration::from_secs(timeout)),
+            lasts: chance.one_in(12).then_some(Duration::from_secs(120)),
+            delivers: Some(chance.one_in(2)),
+            notifies: Some(chance.one_in(3)),
+        };
         let count = match chance.below(60) {
             0..10 => 1,
             10..20 => 130 + chance.below(150),
@@ -50,38 +61,42 @@ impl User {
             _ => 2 + chance.below(40),
         };
         let has_poison = chance.one_in(6);
-        let mut payloads: Vec<Value> = (0..count).map(|_| payload(chance, rate, 2)).collect();
-        if chance.one_in(10) {
+        let mut payloads: Vec<Value> = (0..count).map(|_| payload(chance, &terms, 2)).collect();
+        if chance.one_in(if count > 130 { 4 } else { 10 }) {
             // Few of them, and now and then so many that their export is uploaded in parts.
-            let every = if count > 130 && chance.one_in(3) { 1 } else { 1 + chance.below(count) as usize };
+            let every = if count > 130 && chance.one_in(2) { 1 } else { 1 + chance.below(count) as usize };
             payloads.iter_mut().step_by(every).for_each(|payload| payload["parameters"]["kind"] = json!("large"));
         }
         if has_poison {
             let place = chance.below(count) as usize;
-            payloads[place] = json!({ "apiName": "work", "parameters": { "kind": "poison", "rate": rate } });
+            payloads[place] =
+                json!({ "apiName": "work", "parameters": { "kind": "poison", "terms": terms.to_json() } });
+        }
+        for (place, payload) in payloads.iter_mut().enumerate() {
+            payload["parameters"]["place"] = json!(place);
         }
         let mut configuration = json!({
             "maxConcurrentRequests": *chance.pick(&LIMITS),
-            "requestTimeout": *chance.pick(&[20, 60, 600]),
-            "retry": { "maximumAttempts": 1 + chance.below(4), "initialInterval": *chance.pick(&["0s", "1s", "10s", "45s"]) }
+            "requestTimeout": timeout,
+            "retry": { "maximumAttempts": attempts, "initialInterval": format!("{wait}s") }
         });
-        if let Some(rate) = rate {
+        if let Some(rate) = terms.rate {
             configuration["maxRequestsPerSecond"] = json!(rate);
         }
         if chance.one_in(8) {
             configuration["maxRuns"] = json!(1 + chance.below(20));
         }
-        if chance.one_in(12) {
+        if terms.lasts.is_some() {
             configuration["maxDuration"] = json!("2m");
         }
         if chance.one_in(8) {
-            configuration["pauseAfterFailedRuns"] = json!(1);
+            configuration["pauseAfterFailedRuns"] = json!(1 + chance.below(2));
         }
         let mut job = json!({ "payload": payloads, "configuration": configuration });
-        if chance.one_in(2) {
+        if terms.delivers == Some(true) {
             job["sink"] = json!({ "type": "webhook", "url": "http://sink.test/" });
         }
-        if chance.one_in(3) {
+        if terms.notifies == Some(true) {
             job["notifications"] = json!([{ "type": "webhook", "url": "http://told.test/" }]);
         }
         job
@@ -91,24 +106,25 @@ impl User {
 const LIMITS: [u32; 7] = [1, 2, 5, 10, 40, 130, 250];
 
 /// A payload that may extend its run `depth` times.
-fn payload(chance: &mut Chance, rate: Option<u64>, depth: u32) -> Value {
-    let kind = *chance.pick(&KINDS);
-    let mut parameters = json!({ "kind": kind });
-    if let Some(rate) = rate {
-        parameters["rate"] = json!(rate);
-    }
-    if kind == "extends" {
-        let count = if depth == 0 { 0 } else { chance.below(4) };
-        let by = (0..count).map(|_| {
-            let child = payload(chance, rate, depth - 1);
-            json!({ "api": child["apiName"], "parameters": child["parameters"] })
-        });
-        parameters["by"] = by.collect();
-    }
-    let mut payload = json!({ "apiName": "work", "parameters": parameters });
-    if kind == "late" {
-        let interval = chance.between(Duration::from_secs(5), Duration::from_secs(150)).as_millis() as u64;
-        payload["retry"] = json!({ "initialInterval": interval, "maximumAttempts": 3 });
+fn payload(chance: &mut Chance, terms: &Terms, depth: u32) -> Value {
+    let mut payload = json!({ "apiName": "work", "parameters": parameters(chance, terms, depth) });
+    if payload["parameters"]["kind"] == "late" {
+        let wait = chance.between(Duration::from_secs(5), Duration::from_secs(150));
+        let own = Terms { attempts: Some(3), wait: Some(wait), ..terms.clone() };
+        payload["retry"] = json!({ "initialInterval": wait.as_millis() as u64, "maximumAttempts": 3 });
+        payload["parameters"]["terms"] = own.to_json();
     }
     payload
+}
+
+fn parameters(chance: &mut Chance, terms: &Terms, depth: u32) -> Value {
+    let kind = *chance.pick(&KINDS);
+    let mut parameters = json!({ "kind": kind, "terms": terms.to_json() });
+    if kind == "extends" {
+        let count = if depth == 0 { 0 } else { chance.below(4) };
+        // What comes later has the job's settings, and none of its own.
+        let by = (0..count).map(|_| json!({ "api": "work", "parameters": self::parameters(chance, terms, depth - 1) }));
+        parameters["by"] = by.collect();
+    }
+    parameters
 }

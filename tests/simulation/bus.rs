@@ -21,9 +21,15 @@ impl fmt::Debug for SimulatedBus {
 
 impl EventSink for SimulatedBus {
     fn put_events<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), BusError>> {
+        if self.0.draw(|chance, is_troubled| is_troubled && chance.one_in(50)) {
+            let count = i32::try_from(events.len()).unwrap_or(i32::MAX);
+            return Box::pin(std::future::ready(Err(BusError::Refused(count))));
+        }
         for event in events {
-            if let Event::JobRun(what, detail) = event {
-                self.0.told(detail.job_run_id, detail.generation, *what);
+            match event {
+                Event::JobRun(what, detail) => self.0.told(detail.job_run_id, detail.generation, *what),
+                Event::DeliveryExhausted(detail) => self.0.told_exhaustion(detail.job_run_id),
+                Event::WorkReady(_) | Event::ScheduleChanged => {}
             }
             let copies = self.0.draw(|chance, is_troubled| match chance.below(20) {
                 0 if is_troubled => 0,
@@ -34,7 +40,7 @@ impl EventSink for SimulatedBus {
                 self.deliver(event.clone());
             }
         }
-        // Whether all of them came through or not, the answer may be lost.
+        // They came through, but the answer may be lost.
         let is_lost = self.0.draw(|chance, is_troubled| is_troubled && chance.one_in(50));
         let answer = if is_lost { Err(BusError::Unavailable("the answer was lost".to_owned())) } else { Ok(()) };
         Box::pin(std::future::ready(answer))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sundial_model::{JobRunId, Timestamp};
 
+use crate::terms::Terms;
 use crate::world::{SKEW_MAX, World};
 
 /// After the answer of a pause no attempt starts later than this.
@@ -17,13 +18,13 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 /// A call of the target.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    run: JobRunId,
-    job: String,
-    index: u32,
-    generation: u32,
-    attempt: u32,
-    /// The job's limit of requests per second, which its payloads repeat.
-    rate: Option<u64>,
+    pub(crate) run: JobRunId,
+    pub(crate) job: String,
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+    pub(crate) attempt: u32,
+    pub(crate) parameters: Value,
+    pub(crate) terms: Terms,
 }
 
 impl Call {
@@ -37,7 +38,8 @@ impl Call {
             index: number("payloadIndex")?,
             generation: number("generation")?,
             attempt: number("attempt")?,
-            rate: body["parameters"]["rate"].as_u64(),
+            parameters: body["parameters"].clone(),
+            terms: Terms::read(&body["parameters"]),
         })
     }
 }
@@ -75,8 +77,8 @@ impl Calls {
     }
 
     /// A call starts; it is under way as long as the answer lives.
-    pub(crate) fn start(&self, world: &Arc<World>, call: Call) -> UnderWay {
-        if let Err(violation) = self.state().check(world, &call) {
+    pub(crate) fn start(&self, world: &Arc<World>, call: &Call) -> UnderWay {
+        if let Err(violation) = self.state().check(world, call) {
             world.object(format!("{violation} (payload {} of job run {})", call.index, call.run));
         }
         UnderWay { world: Arc::clone(world), key: (call.run, call.index) }
@@ -95,9 +97,7 @@ impl State {
         if count > limit as usize {
             return Err(format!("{count} requests are under way of {limit}"));
         }
-        if call.attempt > 1 && !world.has_recorded(call.run, call.generation, call.index, call.attempt - 1) {
-            return Err(format!("attempt {} starts before the one before is on record", call.attempt));
-        }
+        world.check_start(call, now)?;
         if self.paused.get(&call.job).is_some_and(|at| *at + PAUSE_TIME < now) {
             return Err("an attempt starts long after its job was paused".to_owned());
         }
@@ -111,11 +111,13 @@ impl State {
         }
         // Clocks differ, so that reserved times overlap; and a reservation is good for a second.
         let slack = (SKEW_MAX * 2 + Duration::from_secs(1)).as_secs() + 1;
-        let most = call.rate.map(|rate| (RATE_WINDOW.as_secs() + slack) * rate + 1);
+        let most = call.terms.rate.map(|rate| (RATE_WINDOW.as_secs() + slack) * rate + 1);
         match most {
-            Some(most) if started.len() as u64 > most => {
-                Err(format!("{} requests have started in {RATE_WINDOW:?}, at {:?} a second", started.len(), call.rate))
-            }
+            Some(most) if started.len() as u64 > most => Err(format!(
+                "{} requests have started in {RATE_WINDOW:?}, at {:?} a second",
+                started.len(),
+                call.terms.rate
+            )),
             _ => Ok(()),
         }
     }

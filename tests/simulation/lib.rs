@@ -18,6 +18,7 @@ mod faulty_bucket;
 mod faulty_table;
 mod freeze;
 mod outside;
+mod terms;
 mod timer;
 mod user;
 mod world;

@@ -8,11 +8,13 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sundial_engine::attempt::CallResult;
+use sundial_model::JobRunId;
 use sundial_outbound::OutboundAnswer;
 use sundial_outbound::client::{OutboundRequest, Transport};
 use tokio::sync::Notify;
 
 use crate::calls::Call;
+use crate::checker::Reception;
 use crate::freeze::{Freeze, unless_frozen};
 use crate::world::World;
 
@@ -53,7 +55,12 @@ impl Transport for Outside {
 impl Outside {
     /// The target: what it does stands in the payload's parameters.
     async fn carry_out(&self, body: &Value, timeout: Duration) -> CallResult {
-        let _under_way = Call::read(body).map(|call| self.world.calls.start(&self.world, call));
+        let call = Call::read(body);
+        let _under_way = call.as_ref().map(|call| self.world.calls.start(&self.world, call));
+        let longest = call.as_ref().and_then(|call| call.terms.timeout);
+        if longest.is_some_and(|longest| timeout > longest) {
+            self.world.object(format!("an attempt may take {timeout:?}, not {longest:?}"));
+        }
         let kind = body["parameters"]["kind"].as_str().unwrap_or("any");
         let (takes, is_bad) = self.world.draw(|chance, is_troubled| {
             let longest = match chance.below(4) {
@@ -86,20 +93,56 @@ impl Outside {
             "holds" if is_bad => answer(429, Some(takes * 3), &json!({})),
             "large" if !is_bad => answer(200, None, &json!({ "result": "x".repeat(LARGE_RESULT_BYTES) })),
             "extends" if is_bad => answer(503, None, &json!({})),
-            "extends" => answer(200, None, &json!({ "result": 1, "extendedPayloads": body["parameters"]["by"] })),
+            "extends" => {
+                let by = &body["parameters"]["by"];
+                call.iter().for_each(|call| self.world.extends(call, by));
+                answer(200, None, &json!({ "result": 1, "extendedPayloads": by }))
+            }
             _ if is_bad => answer(503, None, &json!({})),
             _ => answer(200, None, &json!({ "result": body["parameters"] })),
         }
     }
 
     /// A sink, or whoever a notification goes to.
-    async fn take(&self, _: &OutboundRequest) -> CallResult {
-        let (takes, fails) = self
-            .world
-            .draw(|chance, is_troubled| (Duration::from_millis(chance.below(3_000)), is_troubled && chance.one_in(4)));
+    async fn take(&self, request: &OutboundRequest) -> CallResult {
+        let (takes, status) = self.world.draw(|chance, is_troubled| {
+            let status = match chance.below(40) {
+                0 if is_troubled => 410,
+                1..10 if is_troubled => 500,
+                _ => 204,
+            };
+            (Duration::from_millis(chance.below(3_000)), status)
+        });
         tokio::time::sleep(takes).await;
-        answer(if fails { 500 } else { 204 }, None, &json!({}))
+        let reception = match status {
+            410 => Reception::Unwanted,
+            500 => Reception::Failed,
+            _ => Reception::Taken,
+        };
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let (result, parameters) = (&body["apiInfo"]["result"]["result"], &body["apiInfo"]["parameters"]);
+        // The target answers with an object only if that is what it was called with.
+        if result.is_object() && result != parameters {
+            self.world.object(format!("a delivery has the result of another: {result}"));
+        }
+        let id = request.headers.get("webhook-id").and_then(|id| id.to_str().ok());
+        match id.and_then(sent) {
+            Some((run, index, generation)) => self.world.arrived(run, generation, index, reception),
+            None => self.world.object(format!("something arrived with the id {id:?}")),
+        }
+        answer(status, None, &json!({}))
     }
+}
+
+/// What was sent under this id: a payload's result, or that a generation of a run has ended.
+fn sent(id: &str) -> Option<(JobRunId, Option<u32>, u32)> {
+    let (what, generation) = id.rsplit_once('_')?;
+    let generation = generation.parse().ok()?;
+    if let Ok(run) = what.parse() {
+        return Some((run, None, generation));
+    }
+    let (run, index) = what.rsplit_once('-')?;
+    Some((run.parse().ok()?, Some(index.parse().ok()?), generation))
 }
 
 fn answer(status: u16, retry_after: Option<Duration>, body: &Value) -> CallResult {

@@ -18,9 +18,9 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::bus::SimulatedBus;
-use crate::calls::Calls;
+use crate::calls::{Call, Calls};
 use crate::chance::Chance;
-use crate::checker::{Caller, Checker, Role, WorkBook};
+use crate::checker::{Caller, Checker, Reception, Role, WorkBook};
 use crate::exports::Expected;
 use crate::faults::Faults;
 use crate::faulty_bucket::FaultyBucket;
@@ -182,9 +182,19 @@ impl World {
         self.checker().work(run).map_or(0, |work| work.limit(now))
     }
 
-    /// Whether a failed attempt of this number is on record.
-    pub(crate) fn has_recorded(&self, run: JobRunId, generation: u32, index: u32, attempt: u32) -> bool {
-        self.checker().work(run).is_some_and(|work| work.has_recorded(generation, index, attempt))
+    /// Whether an attempt may start, by what is on record.
+    pub(crate) fn check_start(&self, call: &Call, now: Timestamp) -> Result<(), String> {
+        self.checker().work_mut(call.run).check_start(call, now)
+    }
+
+    /// The target answers a call by what its run is extended by.
+    pub(crate) fn extends(&self, call: &Call, by: &Value) {
+        self.checker().work_mut(call.run).answered(call, by);
+    }
+
+    /// A result of a run arrived at its sink, or, without an index, the notification of its end.
+    pub(crate) fn arrived(&self, run: JobRunId, generation: u32, index: Option<u32>, reception: Reception) {
+        self.checker().work_mut(run).arrived(generation, index, reception);
     }
 
     /// When a run ended, if it has.
@@ -199,7 +209,12 @@ impl World {
 
     /// The world was told something about a run.
     pub(crate) fn told(&self, run: JobRunId, generation: u32, what: Lifecycle) {
-        self.checker().told(run, generation, what);
+        self.checker().work_mut(run).told(generation, what);
+    }
+
+    /// The world was told that a delivery of a run was given up.
+    pub(crate) fn told_exhaustion(&self, run: JobRunId) {
+        self.checker().work_mut(run).told_exhaustion();
     }
 
     /// Something happened that must never happen.

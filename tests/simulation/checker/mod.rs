@@ -11,7 +11,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use sundial_model::job_run::{JobRunStatus, ReasonType};
-use sundial_model::lifecycle::Lifecycle;
 use sundial_model::{JobRunId, JobUuid, Timestamp};
 use sundial_store::inspection::{Change, WorkChange, change, work_change};
 use sundial_store::keys::Key;
@@ -20,7 +19,7 @@ use sundial_store::{StoredJobRun, TransactionToken, Write, keys};
 use crate::Statistics;
 use crate::exports::Expected;
 use job_book::JobBook;
-pub(crate) use work::WorkBook;
+pub(crate) use work::{Reception, WorkBook};
 
 /// Whose transaction it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,11 +123,6 @@ impl Checker {
         }
     }
 
-    /// The world was told something about a run.
-    pub(crate) fn told(&mut self, run: JobRunId, generation: u32, what: Lifecycle) {
-        self.work.entry(run).or_default().told(generation, what);
-    }
-
     /// How a run is carried out.
     pub(crate) fn work(&self, run: JobRunId) -> Option<&WorkBook> {
         self.work.get(&run)
@@ -140,6 +134,11 @@ impl Checker {
         if let Some(stall) = self.work.values().filter(|_| is_healthy).find_map(|book| book.stall(now)) {
             self.object(stall);
         }
+    }
+
+    /// The same, to be told of what happened outside.
+    pub(crate) fn work_mut(&mut self, run: JobRunId) -> &mut WorkBook {
+        self.work.entry(run).or_default()
     }
 
     /// What the exports must say.

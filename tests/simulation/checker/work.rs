@@ -1,6 +1,10 @@
 //! The invariants of carrying out a job run, checked after each transaction: nothing is lost,
 //! nothing is done twice, and the counters are right.
 
+mod contents;
+mod deliveries;
+mod starts;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -16,6 +20,10 @@ use sundial_store::{
 use super::{Caller, Role};
 use crate::Statistics;
 use crate::exports::Expected;
+use contents::Contents;
+use deliveries::Arrived;
+pub(crate) use deliveries::Reception;
+use starts::FailedAttempt;
 
 /// What is known of how a job run is carried out.
 #[derive(Default)]
@@ -28,11 +36,18 @@ pub(crate) struct WorkBook {
     ended: BTreeMap<u32, (u32, bool)>,
     /// Payloads that had not ended when a generation did.
     canceled: BTreeMap<u32, u32>,
-    /// The failed attempts on record, by generation and payload, and when the next one is due.
-    attempts: BTreeMap<(u32, u32), (u32, Timestamp)>,
+    /// The failed attempts on record, by generation and payload.
+    attempts: BTreeMap<(u32, u32), Vec<FailedAttempt>>,
     due: BTreeMap<Key, DueDeliveries>,
     /// What the world was told, by generation, and how often.
     told: BTreeMap<(u32, &'static str), u32>,
+    was_exhaustion_told: bool,
+    was_paused: bool,
+    /// Whether its results are delivered, and whether somebody is notified of its end, if that is known.
+    delivers: Option<bool>,
+    notifies: Option<bool>,
+    arrived: Arrived,
+    contents: Contents,
     closings: BTreeMap<u32, Closing>,
     /// When a lane was written last without anything to say.
     idle_writes: BTreeMap<u32, VecDeque<Timestamp>>,
@@ -51,9 +66,6 @@ const IDLE_WRITES_MAX: usize = 25;
 /// its worker waits for the end of the lease.
 const STALL_TIME: Duration = Duration::from_secs(75);
 
-/// A change of the limit applies within this time.
-const APPLIED_WITHIN: Duration = Duration::from_secs(10);
-
 /// What a transaction says of one run.
 #[derive(Default)]
 struct Batch {
@@ -61,6 +73,8 @@ struct Batch {
     lanes: Vec<Lane>,
     writes_queue: bool,
     has_progress: bool,
+    due: Vec<DueDeliveries>,
+    tried: Vec<DueDeliveries>,
 }
 
 impl Batch {
@@ -145,6 +159,7 @@ impl WorkBook {
             self.check_fence(caller, &batch, &lanes_before)?;
         }
         self.check_outcomes(&batch, queue_before)?;
+        self.check_deliveries(&batch)?;
         self.check_counters()?;
         self.check_slots(queue_before)?;
         self.check_places()
@@ -154,6 +169,7 @@ impl WorkBook {
         match change {
             WorkChange::Run(run) => {
                 batch.has_progress = true;
+                self.was_paused |= run.status == JobRunStatus::Paused;
                 self.run = Some(*run);
             }
             WorkChange::Queue(queue) => {
@@ -171,13 +187,12 @@ impl WorkBook {
             }
             WorkChange::Attempts(generation, attempts) => {
                 for record in attempts {
-                    let (recorded, next_at) =
-                        self.attempts.entry((generation, record.index)).or_insert((0, Timestamp::EPOCH));
-                    if record.failed.attempt != *recorded + 1 {
-                        let attempt = record.failed.attempt;
-                        return Err(format!("payload {}: attempt {attempt} follows {recorded}", record.index));
+                    let recorded = self.attempts.entry((generation, record.index)).or_default();
+                    if record.failed.attempt as usize != recorded.len() + 1 {
+                        let (attempt, before) = (record.failed.attempt, recorded.len());
+                        return Err(format!("payload {}: attempt {attempt} follows {before}", record.index));
                     }
-                    (*recorded, *next_at) = (*recorded + 1, record.next_attempt_at);
+                    recorded.push(FailedAttempt { ended_at: record.failed.end_time, next_at: record.next_attempt_at });
                     batch.has_progress = true;
                 }
             }
@@ -188,12 +203,14 @@ impl WorkBook {
                 self.put_backs.remove(&key).ok_or("payloads were taken that nobody had given back")?;
             }
             WorkChange::Due(key, due) => {
+                batch.due.push(due.clone());
                 self.due.insert(key, due);
             }
             WorkChange::Tried(key) => {
-                self.due.remove(&key);
+                batch.tried.extend(self.due.remove(&key));
             }
             WorkChange::Closing(closing) => {
+                self.check_notifications(&closing)?;
                 self.closings.insert(closing.generation, *closing);
             }
         }
@@ -252,8 +269,8 @@ impl WorkBook {
             if !self.is_open(index) || index >= queue.total {
                 return Err(format!("payload {index} ended, but was not open in generation {generation}"));
             }
-            let recorded = self.attempts.get(&(*generation, index)).map_or(0, |(recorded, _)| *recorded);
-            if outcome.attempts != recorded + 1 {
+            let recorded = self.attempts.get(&(*generation, index)).map_or(0, Vec::len);
+            if outcome.attempts as usize != recorded + 1 {
                 return Err(format!("payload {index} ended with attempt {} after {recorded}", outcome.attempts));
             }
             if let Some(extension) = outcome.extension {
@@ -261,6 +278,7 @@ impl WorkBook {
                     return Err(format!("payload {index} extends the run from {} on, not {total}", extension.start));
                 }
                 total = extension.end;
+                self.contents.extend(*generation, outcome, extension);
             }
             self.ended.insert(index, (*generation, outcome.has_succeeded()));
         }
@@ -279,6 +297,13 @@ impl WorkBook {
         if counted != (succeeded, failed) {
             return Err(format!("the counters say {counted:?}, the records {:?}", (succeeded, failed)));
         }
+        if let Some(queue) = self.queue.filter(|_| !run.status.is_terminal()) {
+            let open = (0..queue.total).filter(|index| self.is_open(*index)).count();
+            let canceled = queue.total as usize - succeeded - failed - open;
+            if canceled != queue.canceled as usize {
+                return Err(format!("{canceled} payloads are never carried out, the queue says {}", queue.canceled));
+            }
+        }
         let due: usize = self.due.values().map(|due| due.indices.len()).sum();
         let pending = sum(|lane| lane.deliveries_pending);
         if due != pending {
@@ -291,6 +316,9 @@ impl WorkBook {
     fn check_slots(&self, before: Option<Queue>) -> Result<(), String> {
         let Some(queue) = self.queue else { return Ok(()) };
         let held: u32 = self.lanes.values().map(|lane| lane.slots).sum();
+        if let Some(lane) = self.lanes.values().find(|lane| lane.owner.is_none() && lane.slots > 0) {
+            return Err(format!("lane {} has no worker and {} slots", lane.number, lane.slots));
+        }
         if held != queue.slots_held || self.lanes.values().any(|lane| lane.slots > LANE_SLOTS_MAX) {
             return Err(format!("the lanes hold {held} slots, the queue says {}", queue.slots_held));
         }
@@ -395,12 +423,24 @@ impl WorkBook {
         if let Some(what) = untold {
             return Some(format!("nobody was told that job run {} has {what:?}", run.id));
         }
+        let was_told = |what: Lifecycle| self.told.keys().any(|(_, told)| *told == what.detail_type());
+        if self.was_paused && !was_told(Lifecycle::Paused) {
+            return Some(format!("nobody was told that job run {} was paused", run.id));
+        }
+        if !self.was_exhaustion_told && self.lanes.values().any(|lane| lane.deliveries_failed > 0) {
+            return Some(format!("nobody was told that a delivery of job run {} was given up", run.id));
+        }
         None
     }
 
     /// The world was told something about it.
     pub(crate) fn told(&mut self, generation: u32, what: Lifecycle) {
         *self.told.entry((generation, what.detail_type())).or_default() += 1;
+    }
+
+    /// The world was told that a delivery of it was given up.
+    pub(crate) fn told_exhaustion(&mut self) {
+        self.was_exhaustion_told = true;
     }
 
     /// When the run ended, if it has.
@@ -420,7 +460,8 @@ impl WorkBook {
         let later = put_backs.filter(|put_back| put_back.due_at + STALL_TIME > now).flat_map(|it| it.ranges.clone());
         let later: Vec<PayloadRange> = later.collect();
         let waits = |index: u32| {
-            let next_at = self.attempts.get(&(run.generation, index)).map_or(Timestamp::EPOCH, |(_, at)| *at);
+            let next_at = self.attempts.get(&(run.generation, index)).and_then(|them| them.last());
+            let next_at = next_at.map_or(Timestamp::EPOCH, |last| last.next_at);
             next_at + STALL_TIME > now || later.iter().any(|range| (range.start..range.end).contains(&index))
         };
         let stalled = (0..queue.end()).find(|index| self.is_open(*index) && !waits(*index))?;
@@ -440,21 +481,5 @@ impl WorkBook {
         let total = self.queue?.total as usize;
         let counts = [succeeded, failed, total - succeeded - failed];
         Some(Expected { run: run.id, key: key.clone(), size: *size, counts })
-    }
-
-    /// Whether a failed attempt of this number is on record.
-    pub(crate) fn has_recorded(&self, generation: u32, index: u32, attempt: u32) -> bool {
-        self.attempts.get(&(generation, index)).is_some_and(|(recorded, _)| *recorded >= attempt)
-    }
-
-    /// The highest limit that was in force lately: a lower one applies within ten seconds.
-    pub(crate) fn limit(&self, now: Timestamp) -> u32 {
-        let until = |place: usize| self.limits.get(place + 1).map(|(at, _)| *at);
-        let lately = self
-            .limits
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| until(*place).is_none_or(|at| at + APPLIED_WITHIN > now));
-        lately.map(|(_, (_, limit))| *limit).max().unwrap_or(0)
     }
 }
