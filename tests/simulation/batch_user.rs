@@ -20,10 +20,7 @@ impl User {
             3..7 => self.resume(number).await,
             7..10 => {
                 let limit = *self.chance.pick(&LIMITS);
-                if let Some(mut read) = self.call("GET", &job, None).await {
-                    read["configuration"]["maxConcurrentRequests"] = json!(limit);
-                    self.call("PUT", &job, Some(read)).await;
-                }
+                self.limit(&job, limit).await;
             }
             10 => self.terminate(&job).await,
             11..14 => self.retry(&job).await,
@@ -32,6 +29,19 @@ impl User {
                 self.call("POST", &format!("{job}/payload"), Some(json!(page))).await;
             }
             _ => drop(self.call("POST", &format!("{job}/trigger"), None).await),
+        }
+    }
+
+    async fn limit(&mut self, path: &str, limit: u32) {
+        let Some(mut read) = self.call("GET", path, None).await else { return };
+        let is_other = read["configuration"]["maxConcurrentRequests"] != json!(limit);
+        read["configuration"]["maxConcurrentRequests"] = json!(limit);
+        let job = path.trim_start_matches("/jobs/");
+        // Whether it is answered or not.
+        self.limited(job, None);
+        // What changes nothing is not written, so that an earlier change may still come after it.
+        if self.call("PUT", path, Some(read)).await.is_some() && is_other {
+            self.limited(job, Some(limit));
         }
     }
 

@@ -14,6 +14,8 @@ use crate::world::{SKEW_MAX, World};
 const PAUSE_TIME: Duration = Duration::from_secs(5);
 /// The limit on requests per second is looked at over so long.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
+/// A limit that a user was told of applies within this time.
+const LIMITED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A call of the target.
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ struct State {
     started: BTreeMap<JobRunId, VecDeque<Timestamp>>,
     /// Jobs that were paused by their user, and when that was answered.
     paused: BTreeMap<String, Timestamp>,
+    /// Limits of jobs that their user was told of, and when.
+    limits: BTreeMap<String, (u32, Timestamp)>,
 }
 
 impl Calls {
@@ -76,6 +80,15 @@ impl Calls {
         self.state().paused.remove(job);
     }
 
+    /// A job has this limit from now on; none, if that is not known.
+    pub(crate) fn limited(&self, job: &str, limit: Option<(u32, Timestamp)>) {
+        let limits = &mut self.state().limits;
+        match limit {
+            Some(limit) => limits.insert(job.to_owned(), limit),
+            None => limits.remove(job),
+        };
+    }
+
     /// A call starts; it is under way as long as the answer lives.
     pub(crate) fn start(&self, world: &Arc<World>, call: &Call) -> UnderWay {
         if let Err(violation) = self.state().check(world, call) {
@@ -96,6 +109,12 @@ impl State {
         let limit = world.limit(call.run, now);
         if count > limit as usize {
             return Err(format!("{count} requests are under way of {limit}"));
+        }
+        if let Some((limit, at)) = self.limits.get(&call.job)
+            && count > *limit as usize
+            && *at + LIMITED_WITHIN < now
+        {
+            return Err(format!("{count} requests are under way, of {limit} since {at}"));
         }
         world.check_start(call, now)?;
         if self.paused.get(&call.job).is_some_and(|at| *at + PAUSE_TIME < now) {

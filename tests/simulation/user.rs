@@ -130,6 +130,10 @@ impl User {
         self.call("POST", &format!("/jobs/job-{number}/resume"), None).await;
     }
 
+    pub(crate) fn limited(&self, job: &str, limit: Option<u32>) {
+        self.world.calls.limited(job, limit.map(|limit| (limit, self.world.now())));
+    }
+
     pub(crate) async fn terminate(&mut self, job: &str) {
         let Some(id) = self.any_run(job).await else { return };
         self.call("POST", &format!("{job}/runs/{id}/terminate"), None).await;
