@@ -14,6 +14,8 @@ use crate::world::{SKEW_MAX, World};
 const PAUSE_TIME: Duration = Duration::from_secs(5);
 /// The limit on requests per second is looked at over so long.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
+/// All workers know of a hold so long after it is on record.
+const HELD_WITHIN: Duration = Duration::from_secs(5);
 /// A limit that a user was told of applies within this time.
 const LIMITED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -27,6 +29,12 @@ pub(crate) struct Call {
     pub(crate) attempt: u32,
     pub(crate) parameters: Value,
     pub(crate) terms: Terms,
+}
+
+/// The target asked to be left alone until then, by its answer to this call.
+struct Hold {
+    call: Call,
+    until: Timestamp,
 }
 
 impl Call {
@@ -58,6 +66,7 @@ struct State {
     paused: BTreeMap<String, Timestamp>,
     /// Limits of jobs that their user was told of, and when.
     limits: BTreeMap<String, (u32, Timestamp)>,
+    holds: BTreeMap<JobRunId, Vec<Hold>>,
 }
 
 impl Calls {
@@ -89,6 +98,11 @@ impl Calls {
         };
     }
 
+    /// The target answers a call, and asks to be left alone until then.
+    pub(crate) fn held(&self, call: &Call, until: Timestamp) {
+        self.state().holds.entry(call.run).or_default().push(Hold { call: call.clone(), until });
+    }
+
     /// A call starts; it is under way as long as the answer lives.
     pub(crate) fn start(&self, world: &Arc<World>, call: &Call) -> UnderWay {
         if let Err(violation) = self.state().check(world, call) {
@@ -117,6 +131,7 @@ impl State {
             return Err(format!("{count} requests are under way, of {limit} since {at}"));
         }
         world.check_start(call, now)?;
+        self.check_holds(world, call, now)?;
         if self.paused.get(&call.job).is_some_and(|at| *at + PAUSE_TIME < now) {
             return Err("an attempt starts long after its job was paused".to_owned());
         }
@@ -138,6 +153,20 @@ impl State {
                 call.terms.rate
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Once it is on record that the target asked for time, it is left alone.
+    fn check_holds(&mut self, world: &World, call: &Call, now: Timestamp) -> Result<(), String> {
+        let Some(holds) = self.holds.get_mut(&call.run) else { return Ok(()) };
+        holds.retain(|hold| hold.until > now + SKEW_MAX * 2 && hold.call.generation == call.generation);
+        let is_known = |hold: &&Hold| {
+            let Hold { call: Call { run, generation, index, attempt, .. }, .. } = hold;
+            world.recorded_at(*run, *generation, *index, *attempt).is_some_and(|at| at + HELD_WITHIN < now)
+        };
+        match holds.iter().find(is_known) {
+            Some(hold) => Err(format!("an attempt starts, but the target is to be left alone until {}", hold.until)),
+            None => Ok(()),
         }
     }
 }

@@ -90,7 +90,11 @@ impl Outside {
             }
             "fails" => answer(500, None, &json!({})),
             "refuses" => answer(400, None, &json!({})),
-            "holds" if is_bad => answer(429, Some(takes * 3), &json!({})),
+            "holds" if is_bad => {
+                let until = self.world.now() + takes * 3;
+                call.iter().for_each(|call| self.world.calls.held(call, until));
+                answer(429, Some(takes * 3), &json!({}))
+            }
             "large" if !is_bad => answer(200, None, &json!({ "result": "x".repeat(LARGE_RESULT_BYTES) })),
             "extends" if is_bad => answer(503, None, &json!({})),
             "extends" => {

@@ -187,6 +187,11 @@ impl World {
         self.checker().work_mut(call.run).check_start(call, now)
     }
 
+    /// When a failed attempt was recorded, if it was.
+    pub(crate) fn recorded_at(&self, run: JobRunId, generation: u32, index: u32, attempt: u32) -> Option<Timestamp> {
+        self.checker().work(run).and_then(|work| work.recorded_at(generation, index, attempt))
+    }
+
     /// The target answers a call by what its run is extended by.
     pub(crate) fn extends(&self, call: &Call, by: &Value) {
         self.checker().work_mut(call.run).answered(call, by);

@@ -137,7 +137,7 @@ impl WorkBook {
         let before = (self.run.clone(), self.queue, self.lanes.clone());
         let mut batch = Batch::default();
         for change in changes {
-            self.take_in(change, &mut batch)?;
+            self.take_in(now, change, &mut batch)?;
         }
         let (run_before, queue_before, lanes_before) = before;
         batch.count(statistics);
@@ -165,7 +165,7 @@ impl WorkBook {
         self.check_places()
     }
 
-    fn take_in(&mut self, change: WorkChange, batch: &mut Batch) -> Result<(), String> {
+    fn take_in(&mut self, now: Timestamp, change: WorkChange, batch: &mut Batch) -> Result<(), String> {
         match change {
             WorkChange::Run(run) => {
                 batch.has_progress = true;
@@ -192,7 +192,11 @@ impl WorkBook {
                         let (attempt, before) = (record.failed.attempt, recorded.len());
                         return Err(format!("payload {}: attempt {attempt} follows {before}", record.index));
                     }
-                    recorded.push(FailedAttempt { ended_at: record.failed.end_time, next_at: record.next_attempt_at });
+                    recorded.push(FailedAttempt {
+                        ended_at: record.failed.end_time,
+                        next_at: record.next_attempt_at,
+                        recorded_at: now,
+                    });
                     batch.has_progress = true;
                 }
             }

@@ -21,6 +21,8 @@ pub(super) struct FailedAttempt {
     pub(super) ended_at: Timestamp,
     /// When the next one is due.
     pub(super) next_at: Timestamp,
+    /// When that was recorded.
+    pub(super) recorded_at: Timestamp,
 }
 
 impl WorkBook {
@@ -61,6 +63,12 @@ impl WorkBook {
         let Some((run, lasts)) = self.run.as_ref().zip(lasts) else { return false };
         let began = if run.generation > 1 { Some(run.generation_began_at) } else { run.start_time };
         began.is_some_and(|began| began + lasts + SKEW_MAX * 2 + ENDED_WITHIN < now)
+    }
+
+    /// When a failed attempt was recorded, if it was.
+    pub(crate) fn recorded_at(&self, generation: u32, index: u32, attempt: u32) -> Option<Timestamp> {
+        let recorded = self.attempts.get(&(generation, index))?;
+        recorded.get((attempt as usize).checked_sub(1)?).map(|attempt| attempt.recorded_at)
     }
 
     /// The highest limit that was in force lately: a lower one applies within ten seconds.
