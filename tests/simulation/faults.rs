@@ -1,10 +1,11 @@
 //! What befalls the calls of one invocation: they take their time, are refused or lose their
-//! answer, and the invocation may die before or after any of them.
+//! answer, for a while none comes through, and the invocation may die before or after any of them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::chance::Chance;
 use crate::freeze::{Freeze, thawed};
@@ -20,6 +21,10 @@ pub(crate) struct Faults {
     /// Ends the invocation.
     death: Arc<Notify>,
     freeze: Option<Freeze>,
+    /// So much more often than usual calls take long.
+    slowness: u64,
+    /// From when until when nothing comes through.
+    cut: Option<(Instant, Instant)>,
 }
 
 /// What befalls a call.
@@ -34,8 +39,18 @@ enum Fate {
 
 impl Faults {
     pub(crate) fn new(world: Arc<World>, death: Arc<Notify>, freeze: Option<Freeze>) -> Self {
-        let chance = Mutex::new(world.draw(|chance, _| chance.fork()));
-        Self { world, chance, death, freeze }
+        let mut chance = world.draw(|chance, _| chance.fork());
+        let slowness = if chance.one_in(12) { 20 } else { 1 };
+        let cut = chance.one_in(40).then(|| {
+            let from = Instant::now() + chance.between(Duration::ZERO, Duration::from_secs(60));
+            (from, from + chance.between(Duration::from_secs(10), Duration::from_secs(120)))
+        });
+        Self { world, chance: Mutex::new(chance), death, freeze, slowness, cut }
+    }
+
+    fn is_cut(&self) -> bool {
+        let now = Instant::now();
+        self.world.is_troubled() && self.cut.is_some_and(|(from, until)| (from..until).contains(&now))
     }
 
     fn draw(&self) -> (Fate, Duration) {
@@ -50,7 +65,7 @@ impl Faults {
             6..9 => Fate::AnswerLost,
             _ => Fate::Fine,
         };
-        let longest = match chance.below(600) {
+        let longest = match chance.below(600 / self.slowness) {
             0 => 30_000,
             1..10 => 4_000,
             _ => 30,
@@ -77,6 +92,10 @@ impl Faults {
         act: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let (fate, takes) = self.draw();
+        if self.is_cut() {
+            tokio::time::sleep(takes).await;
+            return Err(unavailable("throttled".to_owned()));
+        }
         let on_the_way = takes / 2;
         tokio::time::sleep(on_the_way).await;
         // What an invocation has begun beside its main task stands still as well.
