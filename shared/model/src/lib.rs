@@ -8,6 +8,8 @@ pub mod configuration;
 pub mod duration;
 pub mod event;
 pub mod fresh_id;
+pub mod headers;
+pub mod http_url;
 pub mod identifiers;
 pub mod invalid;
 pub mod job;

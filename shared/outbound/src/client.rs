@@ -2,21 +2,22 @@
 //! proxies, bounded time and bodies.
 
 use std::fmt::Debug;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use sundial_engine::attempt::CallResult;
+use sundial_model::target::{Headers, is_reserved_header};
 use tokio::time::{Instant, timeout_at};
-use url::{Host, Url};
+use url::Url;
 
 use crate::answer::{OutboundAnswer, read_answer};
 use crate::answer_memory::AnswerMemory;
-use crate::call_failure::{Blocked, failure};
-use crate::guard::AddressGuard;
+use crate::call_failure::failure;
+use crate::guard::{AddressGuard, literal_address};
+use crate::resolver::{GuardedResolver, Resolver, SystemResolver};
 
 /// A connection that is not there after this long will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,23 +59,6 @@ pub struct OutboundRequest {
     pub answer_bytes_max: usize,
 }
 
-struct GuardedResolver(AddressGuard);
-
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.0.clone();
-        Box::pin(async move {
-            let name = name.as_str().to_owned();
-            let resolved: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed: Vec<_> = resolved.iter().copied().filter(|address| guard.allows(address.ip())).collect();
-            if allowed.is_empty() && !resolved.is_empty() {
-                return Err(Blocked(name).into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
-    }
-}
-
 impl OutboundClient {
     /// A client that calls what `guard` allows, and whose answers take at most `memory`, which is for
     /// all clients of a process; by default 64 MiB.
@@ -82,17 +66,36 @@ impl OutboundClient {
     /// # Errors
     /// When the TLS configuration of this machine cannot be read.
     pub fn new(guard: AddressGuard, memory: AnswerMemory) -> Result<Self, reqwest::Error> {
+        Self::resolving_by(Arc::new(SystemResolver), guard, memory)
+    }
+
+    /// The same, with another resolver than that of the operating system.
+    ///
+    /// # Errors
+    /// As [`OutboundClient::new`].
+    pub fn resolving_by(
+        resolver: Arc<dyn Resolver>,
+        guard: AddressGuard,
+        memory: AnswerMemory,
+    ) -> Result<Self, reqwest::Error> {
         install_tls_provider();
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // Answers are taken as they come, whatever others in this workspace build into the library: what is
+            // small on its way may be anything once it is unpacked.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
             // An attempt is one call. And a request that may be sent again is copied first.
             .retry(reqwest::retry::never().max_retries_per_request(0))
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .user_agent(concat!("sundial/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(GuardedResolver(guard.clone())))
+            .dns_resolver(Arc::new(GuardedResolver { resolver, guard: guard.clone() }))
             .build()?;
         Ok(Self::over(Arc::new(GuardedHttp { client, guard, memory })))
     }
@@ -120,10 +123,9 @@ impl GuardedHttp {
             Ok(url) => url,
             Err(error) => return CallResult::ConnectionError(format!("{:?} is no URL: {error}", request.url)).into(),
         };
-        if let Some(address) = literal_address(&url)
-            && !self.guard.allows(address)
-        {
-            return CallResult::BlockedAddress(Blocked(address.to_string()).to_string()).into();
+        // Such a URL never gets to the resolver.
+        if let Some(Err(blocked)) = literal_address(&url).map(|address| self.guard.check(address)) {
+            return CallResult::BlockedAddress(blocked.to_string()).into();
         }
         let deadline = Instant::now() + request.timeout;
         let sent = self.client.request(request.method, url).headers(request.headers).body(request.body).send();
@@ -141,18 +143,10 @@ pub fn install_tls_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The address in a URL that names one; such URLs are not resolved.
-fn literal_address(url: &Url) -> Option<IpAddr> {
-    match url.host()? {
-        Host::Ipv4(address) => Some(address.into()),
-        Host::Ipv6(address) => Some(address.into()),
-        Host::Domain(_) => None,
-    }
-}
-
-/// Adds a user's headers; they were checked when they were saved.
-pub(crate) fn add_headers(headers: &mut HeaderMap, user: &sundial_model::target::Headers) {
-    for (name, value) in &user.0 {
+/// Adds a user's headers. They were checked when they were saved; those that would change the request are
+/// left out all the same, whatever is stored.
+pub(crate) fn add_headers(headers: &mut HeaderMap, user: &Headers) {
+    for (name, value) in user.0.iter().filter(|(name, _)| !is_reserved_header(name)) {
         if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value.expose()))
         {
             value.set_sensitive(true);
@@ -164,11 +158,42 @@ pub(crate) fn add_headers(headers: &mut HeaderMap, user: &sundial_model::target:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sundial_model::secret::SecretText;
 
     #[tokio::test]
     async fn addresses_in_urls_are_checked_in_every_notation() {
         let client = OutboundClient::new(AddressGuard::default(), AnswerMemory::default()).expect("a client");
-        for host in ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"] {
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1.",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0x7F000001",
+            "017700000001",
+            "0177.0.0.1",
+            "127.0x0.00.1",
+            "１２７．０．０．１",
+            "①②⑦。⓪。⓪。①",
+            "%31%32%37.0.0.1",
+            "0",
+            "[::1]",
+            "[::]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::127.0.0.1]",
+            "[64:ff9b:1::127.0.0.1]",
+            "[2002:7f00:1::]",
+            "[2606:4700::5efe:127.0.0.1]",
+            "169.254.169.254",
+            "[fd00:ec2::254]",
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "ｌｏｃａｌｈｏｓｔ",
+        ] {
             let request = OutboundRequest {
                 method: http::Method::POST,
                 url: format!("http://{host}:9/"),
@@ -180,5 +205,14 @@ mod tests {
             let result = client.send(request).await.result;
             assert!(matches!(result, CallResult::BlockedAddress(_)), "{host}: {result:?}");
         }
+    }
+
+    #[test]
+    fn stored_headers_that_would_change_the_request_are_left_out() {
+        let stored = ["Host", "Transfer_Encoding", "webhook-id", "X-Key"];
+        let stored = Headers(stored.map(|name| (name.to_owned(), SecretText::new("x"))).into());
+        let mut headers = HeaderMap::new();
+        add_headers(&mut headers, &stored);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-key"]);
     }
 }
