@@ -8,10 +8,13 @@ use sundial_model::schedule::Schedule;
 use sundial_model::secret::SecretValues;
 use sundial_model::sink::Sink;
 use sundial_model::{InvalidFields, JobId};
+use sundial_outbound::AddressGuard;
 use sundial_store::{PAYLOAD_BYTES_MAX, json_bytes};
 
+use crate::check_addresses::check_job_addresses;
+
 /// Reads a job that is to be created.
-pub(crate) fn check_new_job(document: Value) -> Result<JobInput, InvalidFields> {
+pub(crate) fn check_new_job(document: Value, guard: &AddressGuard) -> Result<JobInput, InvalidFields> {
     let mut errors = InvalidFields::default();
     if document.is_object() {
         for field in ["id", "payload"] {
@@ -20,11 +23,11 @@ pub(crate) fn check_new_job(document: Value) -> Result<JobInput, InvalidFields> 
             }
         }
     }
-    check(document, errors)
+    check(document, guard, errors)
 }
 
 /// Reads what is to replace the job `id`.
-pub(crate) fn check_job_update(document: Value, id: &JobId) -> Result<JobInput, InvalidFields> {
+pub(crate) fn check_job_update(document: Value, id: &JobId, guard: &AddressGuard) -> Result<JobInput, InvalidFields> {
     let mut errors = InvalidFields::default();
     if document.get("payloadTruncated") == Some(&Value::Bool(true)) {
         errors.push(
@@ -35,10 +38,11 @@ pub(crate) fn check_job_update(document: Value, id: &JobId) -> Result<JobInput, 
     if document.get("id").and_then(Value::as_str).is_some_and(|given| given != id.as_str()) {
         errors.push("/id", format!("must be that of the path, {id}"));
     }
-    check(document, errors)
+    check(document, guard, errors)
 }
 
-fn check(document: Value, mut errors: InvalidFields) -> Result<JobInput, InvalidFields> {
+fn check(document: Value, guard: &AddressGuard, mut errors: InvalidFields) -> Result<JobInput, InvalidFields> {
+    check_job_addresses(&document, guard, &mut errors);
     // The schedule's meaning is looked at even when something else is at fault.
     let schedule = document.get("schedule").cloned();
     if let Some(Ok(Sink::S3 { access_key_id: None, secret_access_key: None, endpoint: None, .. })) =

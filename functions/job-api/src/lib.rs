@@ -5,6 +5,7 @@
 
 mod authentication;
 mod body;
+mod check_addresses;
 mod check_job;
 mod cursor;
 mod due;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use sundial_outbound::{AddressGuard, AnswerMemory, OutboundClient, ResultsBucket};
+use sundial_outbound::{AnswerMemory, OutboundClient, ResultsBucket};
 use sundial_store::{Store, Table};
 
 use crate::bus::EventBus;
@@ -90,8 +90,7 @@ impl Clients {
         s3: aws_sdk_s3::Client,
         eventbridge: aws_sdk_eventbridge::Client,
     ) -> Result<Self, ClientsError> {
-        let guard = AddressGuard::allowing(settings.allowed_cidrs.clone());
-        let outbound = OutboundClient::new(guard, AnswerMemory::default());
+        let outbound = OutboundClient::new(settings.address_guard(), AnswerMemory::default());
         Ok(Self {
             clock: Clock::default(),
             store: Store::new(Table::new(dynamodb, &settings.table), settings.retention),

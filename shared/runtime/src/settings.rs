@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
+use sundial_outbound::AddressGuard;
 
 /// The settings that all functions share.
 #[derive(Clone, Debug)]
@@ -47,6 +48,19 @@ impl Settings {
         Ok(Duration::from_secs(number(read, LEASE, 45, 2, 300)?))
     }
 
+    /// Reads which ranges may be called, to which a laptop adds its own.
+    ///
+    /// # Errors
+    /// When something in it is no range.
+    pub fn allowed_cidrs_from_environment() -> Result<Vec<IpNet>, SettingsError> {
+        cidrs(|variable| std::env::var(variable).ok())
+    }
+
+    /// Decides which addresses may be called: the same when they are saved and when they are called.
+    pub fn address_guard(&self) -> AddressGuard {
+        AddressGuard::allowing(self.allowed_cidrs.clone())
+    }
+
     fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Result<Self, SettingsError> {
         let required = |variable| {
             let value = read(variable).filter(|value| !value.is_empty());
@@ -58,12 +72,13 @@ impl Settings {
             results_bucket: required("SUNDIAL_RESULTS_BUCKET")?,
             retention: Duration::from_secs(number(&read, "SUNDIAL_RETENTION_DAYS", 90, 1, 3650)? * 24 * 60 * 60),
             lease: Duration::from_secs(number(&read, LEASE, 45, 2, 300)?),
-            allowed_cidrs: cidrs("SUNDIAL_ALLOWED_CIDRS", &read("SUNDIAL_ALLOWED_CIDRS").unwrap_or_default())?,
+            allowed_cidrs: cidrs(read)?,
         })
     }
 }
 
 const LEASE: &str = "SUNDIAL_LEASE_SECONDS";
+const ALLOWED_CIDRS: &str = "SUNDIAL_ALLOWED_CIDRS";
 
 fn number(
     read: impl Fn(&'static str) -> Option<String>,
@@ -78,11 +93,12 @@ fn number(
     number.ok_or_else(|| SettingsError { variable, problem: problem() })
 }
 
-fn cidrs(variable: &'static str, text: &str) -> Result<Vec<IpNet>, SettingsError> {
+fn cidrs(read: impl Fn(&'static str) -> Option<String>) -> Result<Vec<IpNet>, SettingsError> {
+    let text = read(ALLOWED_CIDRS).unwrap_or_default();
     let ranges = text.split(',').map(str::trim).filter(|range| !range.is_empty());
     let parse = |range: &str| {
         range.parse().map_err(|_| SettingsError {
-            variable,
+            variable: ALLOWED_CIDRS,
             problem: format!("must be ranges such as 10.0.0.0/8, separated by commas; {range:?} is none"),
         })
     };

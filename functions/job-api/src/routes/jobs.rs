@@ -32,7 +32,7 @@ pub(crate) async fn create(
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<Job>), ApiProblem> {
     let now = clients.clock.now();
-    let mut input = check_new_job(document)?;
+    let mut input = check_new_job(document, &clients.settings.address_guard())?;
     let state = input.state.take().unwrap_or_default();
     let Some(id) = input.id.take() else { return Err(InvalidFields::one("/id", "is required").into()) };
     let (mut definition, payloads) = input.into_definition();
@@ -95,7 +95,7 @@ pub(crate) async fn update(
     FoundJob { job, .. }: FoundJob,
     Json(document): Json,
 ) -> Result<JsonAnswer<Job>, ApiProblem> {
-    let input = check_job_update(document, &job.id)?;
+    let input = check_job_update(document, &job.id, &clients.settings.address_guard())?;
     let mut current = job;
     loop {
         match replace(&clients, &current, input.clone()).await {

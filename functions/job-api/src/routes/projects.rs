@@ -18,6 +18,7 @@ use sundial_store::{StoreError, StoredProject};
 
 use super::{FoundProject, Workspace};
 use crate::body::{Json, Page};
+use crate::check_addresses::check_target;
 use crate::cursor::ListQuery;
 use crate::problem_response::ApiProblem;
 
@@ -42,7 +43,10 @@ pub(crate) async fn put(
 ) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
     let name = parameters.get("project").map(String::as_str).unwrap_or_default();
     let name: Result<ProjectName, String> = name.parse();
-    let input = InvalidFields::read::<ProjectInput>(document);
+    let input = InvalidFields::read::<ProjectInput>(document).and_then(|input| {
+        check_target(&input.target, &clients.settings.address_guard())?;
+        Ok(input)
+    });
     let (name, input) = match (name, input) {
         (Ok(name), Ok(input)) => (name, input),
         (name, input) => {
