@@ -191,6 +191,22 @@ fn kinds() -> Vec<Bad> {
             &sink(json!({ "type": "webhook", "url": "https://a:b@example.com" })),
             &["/sink/url"],
         ),
+        job(
+            "a sink at an empty user",
+            &sink(json!({ "type": "webhook", "url": "https://@example.com" })),
+            &["/sink/url"],
+        ),
+        job(
+            "a sink at a fragment",
+            &sink(json!({ "type": "webhook", "url": "https://example.com/#part" })),
+            &["/sink/url"],
+        ),
+        job("a sink at port 0", &sink(json!({ "type": "webhook", "url": "http://example.com:0/" })), &["/sink/url"]),
+        job(
+            "a sink at metadata",
+            &sink(json!({ "type": "webhook", "url": "http://169.254.169.254/" })),
+            &["/sink/url"],
+        ),
         job("a sink at a long URL", &sink(json!({ "type": "webhook", "url": long_url })), &["/sink/url"]),
         job(
             "a sink that sets Host",
@@ -201,6 +217,19 @@ fn kinds() -> Vec<Bad> {
             "a sink with a line break",
             &sink(json!({ "type": "webhook", "url": "https://example.com", "headers": { "X": "a\r\nb" } })),
             &["/sink/headers/X"],
+        ),
+        job(
+            "a sink that sets what is ours",
+            &sink(json!({ "type": "webhook", "url": "https://example.com", "headers": {
+                "Webhook_Id": "x", "Expect": "100-continue", "Proxy-Authorization": "x", "content-type": "x", "TE": "x"
+            } })),
+            &[
+                "/sink/headers/Expect",
+                "/sink/headers/Proxy-Authorization",
+                "/sink/headers/TE",
+                "/sink/headers/Webhook_Id",
+                "/sink/headers/content-type",
+            ],
         ),
         job(
             "a bucket with half a key",

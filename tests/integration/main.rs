@@ -17,6 +17,12 @@ mod jobs;
 mod large;
 mod lifecycle;
 mod live_limit;
+mod outbound_answers;
+mod outbound_calls;
+// Only Linux has more loopback addresses than one, without being asked.
+#[cfg(target_os = "linux")]
+mod outbound_names;
+mod outbound_saved;
 mod overlap;
 mod payload_pages;
 mod payload_pages_beside;

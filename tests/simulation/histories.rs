@@ -74,6 +74,7 @@ async fn nor_in_fifty_over_the_embedded_dynamodb() {
         data_folder: folder.path().to_owned(),
         mode: Mode::StorageOnly,
         lease: Duration::from_secs(45),
+        allowed_cidrs: Vec::new(),
     };
     let cloud = DevCloud::start(options).await.unwrap();
     let histories = (0..SEEDS_ON_DYNAMODB).map(|seed| history_on_dynamodb(&cloud, seed));

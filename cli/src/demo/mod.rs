@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sundial_devstack::demo_services::RECEIVER_PATH;
-use sundial_devstack::{DevCloud, DevOptions, Mode};
+use sundial_devstack::{DevCloud, DevOptions, Mode, loopback_ranges};
 
 use crate::api::Api;
 use progress::Progress;
@@ -30,6 +30,7 @@ pub(crate) async fn run() -> Result<(), String> {
         data_folder: folder.path().to_owned(),
         mode: Mode::Whole,
         lease: Duration::from_secs(45),
+        allowed_cidrs: loopback_ranges(),
     };
     let cloud = DevCloud::start(options).await.map_err(|error| error.to_string())?;
     let description = cloud.description();

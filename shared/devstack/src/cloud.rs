@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_s3::error::DisplayErrorContext;
+use ipnet::IpNet;
 use sundial_model::WorkspaceId;
 use sundial_model::secret::SecretValues;
 use sundial_outbound::signature::new_secret;
@@ -41,6 +42,8 @@ pub struct DevOptions {
     pub mode: Mode,
     /// How long a worker's lease lasts.
     pub lease: Duration,
+    /// Ranges that may be called though they are not public; as a rule, [`loopback_ranges`](crate::loopback_ranges).
+    pub allowed_cidrs: Vec<IpNet>,
 }
 
 /// The embedded cloud, running until the process ends.
@@ -69,7 +72,7 @@ impl DevCloud {
         storage::serve_dynamodb(ports.dynamodb, &folder.join("dynamodb.sqlite"))?;
         let (key_id, secret) = (description.access_key_id.as_str(), description.secret_access_key.as_str());
         storage::serve_s3(ports.s3, &folder.join("s3"), key_id, secret)?;
-        let connection = Connection::open(&description, options.lease)?;
+        let connection = Connection::allowing(&description, options.lease, options.allowed_cidrs)?;
         let clients = connection.clients.clone();
         let table = DynamoDb::new(connection.dynamodb.clone(), &description.table_name);
         table.create_if_missing().await.map_err(|error| DevError::while_doing("making the table", error))?;

@@ -1,9 +1,11 @@
 //! Clients over a cloud that runs in this process or another: all that differs from AWS is where.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sundial_outbound::ResultsBucket;
 use sundial_runtime::EventBus;
 use sundial_runtime::clients::{http_client, timeouts};
@@ -14,6 +16,13 @@ use crate::DevError;
 use crate::data_folder::DevDescription;
 use crate::usage::UsageCounter;
 use crate::usage_interceptor::UsageInterceptor;
+
+/// This machine, as its own servers see it.
+pub fn loopback_ranges() -> Vec<IpNet> {
+    let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+    let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
+    vec![v4.into(), v6.into()]
+}
 
 /// The clients of the functions, and those below them.
 #[derive(Clone, Debug)]
@@ -28,18 +37,31 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Clients over what `description` describes, whose workers have leases of this length.
+    /// Clients over what `description` describes, whose workers have leases of this length, and may call
+    /// this machine.
     ///
     /// # Errors
     /// When the TLS configuration of this machine cannot be read.
     pub fn open(description: &DevDescription, lease: Duration) -> Result<Self, DevError> {
+        Self::allowing(description, lease, loopback_ranges())
+    }
+
+    /// The same, where other ranges may be called than the public ones and these.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub fn allowing(
+        description: &DevDescription,
+        lease: Duration,
+        allowed_cidrs: Vec<IpNet>,
+    ) -> Result<Self, DevError> {
         let settings = Settings {
             table: description.table_name.clone(),
             bus: description.bus_name.clone(),
             results_bucket: description.results_bucket.clone(),
             retention: RETENTION_DEFAULT,
             lease,
-            allowed_cidrs: ["127.0.0.0/8", "::1/128"].iter().filter_map(|range| range.parse().ok()).collect(),
+            allowed_cidrs,
         };
         let credentials =
             Credentials::new(&description.access_key_id, &description.secret_access_key, None, None, "dev.json");

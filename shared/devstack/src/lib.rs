@@ -16,7 +16,7 @@ mod usage;
 mod usage_interceptor;
 
 pub use cloud::{DevCloud, DevOptions, Mode};
-pub use connection::Connection;
+pub use connection::{Connection, loopback_ranges};
 pub use data_folder::DevDescription;
 pub use usage::{CallUsage, FunctionUsage, USAGE_PATH, Usage};
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
-use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode};
+use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, loopback_ranges};
 use sundial_runtime::{Clock, clock};
 use tempfile::TempDir;
 
@@ -47,8 +47,25 @@ impl Cloud {
 
     async fn start_in(mode: Mode) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options =
-            DevOptions { port: 0, data_folder: folder.path().to_owned(), mode, lease: Duration::from_secs(4) };
+        let dev = DevCloud::start(Self::options(&folder, mode)).await.unwrap();
+        let api = Api::new(dev.description());
+        Self { dev, api, folder }
+    }
+
+    fn options(folder: &TempDir, mode: Mode) -> DevOptions {
+        DevOptions {
+            port: 0,
+            data_folder: folder.path().to_owned(),
+            mode,
+            lease: Duration::from_secs(4),
+            allowed_cidrs: loopback_ranges(),
+        }
+    }
+
+    /// One that calls public addresses only, as in AWS.
+    pub(crate) async fn start_for_the_public() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DevOptions { allowed_cidrs: Vec::new(), ..Self::options(&folder, Mode::Whole) };
         let dev = DevCloud::start(options).await.unwrap();
         let api = Api::new(dev.description());
         Self { dev, api, folder }

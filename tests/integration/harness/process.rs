@@ -12,11 +12,17 @@ pub(crate) struct Process(Child);
 impl Process {
     /// Starts it over a data folder, and waits until it is ready.
     pub(crate) async fn start(folder: &Path) -> (Self, Api) {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// The same, with these variables in its environment as well.
+    pub(crate) async fn start_with(folder: &Path, variables: &[(&str, &str)]) -> (Self, Api) {
         let before = std::fs::metadata(folder.join("dev.json")).and_then(|file| file.modified()).ok();
         let process = Command::new(env!("CARGO_BIN_EXE_sundial-under-test"))
             .args(["dev", "--port", "0", "--data-dir"])
             .arg(folder)
             .env("SUNDIAL_LEASE_SECONDS", "2")
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .spawn()
             .map(Self)
