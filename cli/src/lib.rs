@@ -2,10 +2,12 @@
 #![expect(clippy::print_stdout, reason = "a command speaks on standard output")]
 #![expect(clippy::print_stderr, reason = "and says on standard error what went wrong")]
 
+mod admin;
 mod api;
 mod bench;
 mod demo;
 mod dev;
+mod output;
 mod schedule;
 
 use std::io::IsTerminal as _;
@@ -42,6 +44,9 @@ enum Command {
         #[arg(long)]
         storage_only: bool,
     },
+    /// Make workspaces and API keys, and revoke keys.
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Measure.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -62,6 +67,10 @@ pub async fn main() -> ExitCode {
         Command::Dev { port, data_dir, storage_only } => {
             start_log(Level::INFO);
             dev::run(*port, data_dir.clone(), *storage_only).await
+        }
+        Command::Admin(command) => {
+            start_log(Level::ERROR);
+            admin::run(command).await
         }
         Command::Bench(command) => {
             start_log(Level::ERROR);

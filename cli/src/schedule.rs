@@ -3,13 +3,15 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::schedule::Schedule;
 use sundial_model::{InvalidFields, Timestamp};
 use sundial_runtime::clock;
+
+use crate::output::Output;
 
 #[derive(Subcommand)]
 pub(crate) enum ScheduleCommand {
@@ -31,12 +33,6 @@ pub(crate) struct Next {
     /// The document; `-` is standard input.
     #[arg(default_value = "-")]
     file: PathBuf,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    Json,
-    Table,
 }
 
 /// Runs it. The error says, line by line, what is wrong with the schedule.

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod admin;
 mod bad_input;
 mod bucket_contract;
 mod catch_up;
@@ -14,6 +15,7 @@ mod extensions;
 mod generations;
 mod job_runs;
 mod jobs;
+mod key_use;
 mod large;
 mod lifecycle;
 mod live_limit;

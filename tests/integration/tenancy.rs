@@ -12,7 +12,7 @@ async fn a_key_opens_its_own_workspace_only() {
     cloud.api.make_project(&target).await;
     cloud.api.create_job(json!({ "id": "job", "payload": payloads("a", 1) })).await;
     let other = WorkspaceId::new();
-    let other_key = cloud.dev.clients().store.create_api_key(other, clock::now()).await.unwrap().api_key;
+    let other_key = cloud.dev.clients().store.create_api_key(other, None, clock::now()).await.unwrap().api_key;
     let stranger = Api { key: other_key.clone(), ..cloud.api.clone() };
     let mut forged = cloud.api.key.clone();
     forged.replace_range(forged.len() - 4.., "0000");

@@ -122,7 +122,7 @@ impl World {
     /// Makes the workspace.
     pub(crate) async fn prepare(&self) {
         let store = Store::new(Table::over(Arc::clone(&self.table)), Duration::from_secs(90 * 86_400));
-        let created = store.create_api_key(self.workspace, self.now()).await;
+        let created = store.create_api_key(self.workspace, None, self.now()).await;
         #[expect(clippy::expect_used, reason = "a history without a workspace has nothing to say")]
         let created = created.expect("an API key");
         *self.api_key.lock().unwrap_or_else(PoisonError::into_inner) = created.api_key;

@@ -9,12 +9,13 @@ use sundial_model::WorkspaceId;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
 
+use crate::key_use::KeyUses;
 use crate::problem_response::ApiProblem;
 
 /// Lets a request through whose key belongs to the workspace of its path, and tells the handler
 /// whose key it is.
 pub(crate) async fn authenticate(
-    State(clients): State<Clients>,
+    State((clients, uses)): State<(Clients, KeyUses)>,
     parameters: Result<Path<HashMap<String, String>>, PathRejection>,
     mut request: Request,
     next: Next,
@@ -28,6 +29,6 @@ pub(crate) async fn authenticate(
         // Whether another workspace is there is not the caller's business.
         return Err(Problem::not_found("such workspace").into());
     }
-    request.extensions_mut().insert(key);
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(key.clone());
+    Ok(uses.note_beside(&clients, &key, next.run(request)).await)
 }

@@ -10,6 +10,7 @@ mod check_job;
 mod cursor;
 mod due;
 mod following;
+mod key_use;
 mod payload_page;
 mod problem_response;
 pub mod router;

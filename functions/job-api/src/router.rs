@@ -7,6 +7,7 @@ use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
 
 use crate::authentication::authenticate;
+use crate::key_use::KeyUses;
 use crate::problem_response::{ApiProblem, render_problems};
 use crate::routes::{backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, schedules};
 
@@ -36,7 +37,7 @@ pub fn router(clients: Clients) -> Router {
         .route(&format!("{run}/payloads/{{index}}"), get(payloads::get))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(clients.clone(), authenticate));
+        .layer(from_fn_with_state((clients.clone(), KeyUses::default()), authenticate));
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .nest("/v1/workspaces/{workspace}", workspace)

@@ -194,7 +194,7 @@ async fn prepare(clients: &Clients, description: &mut DevDescription) -> Result<
     made.map_err(|error| DevError::while_doing("making the bucket", error))?;
     let known = clients.store.verify_api_key(&description.api_key).await.map_err(doing("looking at the API key"))?;
     if known.is_none() {
-        let created = clients.store.create_api_key(description.workspace_id, clock::now()).await;
+        let created = clients.store.create_api_key(description.workspace_id, None, clock::now()).await;
         description.api_key = created.map_err(doing("making an API key"))?.api_key;
     }
     prepare_project(clients, description).await

@@ -1,6 +1,6 @@
 //! The data folder: who has it, and what it says about the cloud in it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,17 @@ pub struct DevDescription {
     pub region: String,
 }
 
+impl DevDescription {
+    /// What the last start over this folder wrote, if there was one.
+    pub(crate) fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(folder.join("dev.json")).ok()?).ok()
+    }
+}
+
+fn doing(path: &Path) -> String {
+    format!("taking the data folder {}", path.display())
+}
+
 /// A data folder that is ours until this is dropped, or the process ends in whatever way.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
@@ -51,18 +62,26 @@ pub(crate) struct DataFolder {
 impl DataFolder {
     /// Makes the folder if it is missing, and takes it.
     pub(crate) fn take(path: &Path) -> Result<Self, DevError> {
-        let doing = || format!("taking the data folder {}", path.display());
+        let taken = Self::take_if_free(path)?;
+        taken.ok_or_else(|| DevError(format!("{}: another sundial is at work in it", doing(path))))
+    }
+
+    /// The same; `None` when somebody else has it.
+    pub(crate) fn take_if_free(path: &Path) -> Result<Option<Self>, DevError> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
         // What is stored in it, secrets included, is its owner's.
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(path).map_err(|error| DevError::while_doing(doing(), error))?;
+        builder.create(path).map_err(|error| DevError::while_doing(doing(path), error))?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"));
-        let lock = lock.map_err(|error| DevError::while_doing(doing(), error))?;
+        let lock = lock.map_err(|error| DevError::while_doing(doing(path), error))?;
         // The operating system lets go of it when the process ends, even when it is killed.
-        lock.try_lock().map_err(|_| DevError(format!("{}: another sundial is at work in it", doing())))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { path: path.to_owned(), _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(DevError::while_doing(doing(path), error)),
+        }
     }
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
@@ -71,7 +90,7 @@ impl DataFolder {
 
     /// What the last start wrote, if there was one.
     pub(crate) fn description(&self) -> Option<DevDescription> {
-        serde_json::from_slice(&std::fs::read(self.join("dev.json")).ok()?).ok()
+        DevDescription::read(&self.path)
     }
 
     /// Writes `dev.json`, readable by its owner only: it holds keys.

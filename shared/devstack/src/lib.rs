@@ -10,6 +10,7 @@ mod connection;
 mod data_folder;
 pub mod demo_services;
 mod event_bus;
+mod folder_store;
 mod function_host;
 mod storage;
 mod usage;
@@ -18,6 +19,7 @@ mod usage_interceptor;
 pub use cloud::{DevCloud, DevOptions, Mode};
 pub use connection::{Connection, loopback_ranges};
 pub use data_folder::DevDescription;
+pub use folder_store::FolderStore;
 pub use usage::{CallUsage, FunctionUsage, USAGE_PATH, Usage};
 
 /// The embedded cloud could not start.

@@ -78,9 +78,26 @@ checked_text!(
     PauseReason, is_reason, "must be at most 500 characters"
 );
 
+fn is_key_name(text: &str) -> bool {
+    (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+checked_text!(
+    /// What an API key is for, in an operator's words: 1 to 100 characters.
+    KeyName, is_key_name, "must be 1 to 100 characters without control characters"
+);
+
 #[cfg(test)]
 mod tests {
-    use super::is_slug;
+    use super::{is_key_name, is_slug};
+
+    #[test]
+    fn names_of_keys_are_one_line() {
+        assert!(is_key_name("nightly import, Bärbel's laptop"));
+        for bad in ["", "two\nlines", "\u{1b}[31mred", &"x".repeat(101)] {
+            assert!(!is_key_name(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn slugs_are_short_and_plain() {

@@ -6,7 +6,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use sundial_outbound::{AnswerMemory, OutboundClient, ResultsBucket};
-use sundial_store::{Store, Table};
+use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::bus::EventBus;
 use crate::clock::Clock;
@@ -38,6 +38,15 @@ pub struct ClientsError(String);
 pub async fn sdk_configuration() -> SdkConfig {
     let defaults = aws_config::defaults(BehaviorVersion::latest());
     defaults.http_client(http_client()).timeout_config(timeouts()).load().await
+}
+
+/// The store over the table `name` in AWS, for a command that needs nothing else; `None` when
+/// neither the environment nor a profile names a region.
+pub async fn store_in_aws(name: &str) -> Option<Store> {
+    let configuration = sdk_configuration().await;
+    configuration.region()?;
+    let client = aws_sdk_dynamodb::Client::new(&configuration);
+    Some(Store::new(Table::new(client, name), RETENTION_DEFAULT))
 }
 
 /// How long a call of the SDK may take: well below a worker's lease, tries included.

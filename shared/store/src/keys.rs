@@ -58,9 +58,12 @@ pub fn workspace(id: WorkspaceId) -> String {
     format!("WORKSPACE#{id}")
 }
 
+/// What the sort keys of API keys begin with.
+pub const API_KEY_PREFIX: &str = "KEY#";
+
 /// An API key.
 pub fn api_key(workspace_id: WorkspaceId, key_id: &str) -> Key {
-    Key::new(workspace(workspace_id), format!("KEY#{key_id}"))
+    Key::new(workspace(workspace_id), format!("{API_KEY_PREFIX}{key_id}"))
 }
 
 /// What the sort keys of projects begin with.

@@ -5,6 +5,7 @@
 //! again on new ones. Key formats stand in [`keys`], each with an example.
 
 mod access;
+mod api_keys;
 mod append;
 mod closing;
 mod commit;
@@ -39,7 +40,8 @@ mod sweep;
 pub mod table;
 mod wake;
 
-pub use access::{ApiKey, CreatedApiKey};
+pub use access::ApiKey;
+pub use api_keys::{CreatedApiKey, ListedApiKey};
 pub use append::{Append, PARTS_MAX};
 pub use closing::{Closing, Export, ExportProgress, PendingNotification};
 pub use commit::Commit;

@@ -3,7 +3,7 @@
 mod process;
 mod target;
 
-pub(crate) use process::Process;
+pub(crate) use process::{Process, sundial, sundial_in};
 pub(crate) use target::{Answer, Call, Target};
 
 use std::path::Path;
@@ -71,6 +71,11 @@ impl Cloud {
         Self { dev, api, folder }
     }
 
+    /// Where all of it is kept.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What was told on the bus that no function takes, in order.
     pub(crate) fn events(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("events.jsonl")).unwrap_or_default();
@@ -94,6 +99,12 @@ impl Api {
             base: format!("{}/v1/workspaces/{}", description.api_url, description.workspace_id),
             key: description.api_key.clone(),
         }
+    }
+
+    /// The same API, below another workspace, with a key of it.
+    pub(crate) fn of_workspace(&self, id: &str, key: &str) -> Self {
+        let (workspaces, _) = self.base.rsplit_once('/').unwrap();
+        Self { base: format!("{workspaces}/{id}"), key: key.to_owned(), client: self.client.clone() }
     }
 
     /// The API of a process that has written its `dev.json`.
