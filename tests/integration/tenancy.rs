@@ -1,49 +1,211 @@
-//! Keys open their own workspace and nothing else.
+//! Keys open their own workspace and nothing else: every route is tried, as the router itself
+//! tells them, with every key that must not open it.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 use sundial_model::WorkspaceId;
 use sundial_runtime::clock;
 
 use crate::harness::{Api, Cloud, Target, payloads};
 
+/// The routes below a workspace, as templates. They are read off the router, so that a route that
+/// is added is tried here without anybody's doing.
+fn templates(cloud: &Cloud) -> Vec<String> {
+    const BASE: &str = "/v1/workspaces/{workspace}";
+    let router = format!("{:?}", sundial_job_api::router::router(cloud.dev.clients().clone()));
+    // What comes after that answers for what is no route.
+    let routes = router.split("fallback_router").next().unwrap();
+    let paths: BTreeSet<_> = routes.split('"').filter(|text| text.starts_with('/')).collect();
+    assert!(paths.contains("/healthz"), "the router does not tell its routes any more: {router}");
+    let (guarded, open): (Vec<&str>, Vec<&str>) = paths.iter().partition(|path| path.starts_with(BASE));
+    let is_for_all = |path: &&str| ["/healthz", "/openapi.json"].contains(path);
+    assert!(open.iter().all(is_for_all), "routes that no key guards: {open:?}");
+    guarded.iter().filter_map(|path| path.strip_prefix(BASE)).map(str::to_owned).collect()
+}
+
+/// What stands for the parameters of a path.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    project: &'a str,
+    job: &'a str,
+    run: &'a str,
+    index: &'a str,
+}
+
+impl Names<'_> {
+    fn fill(&self, template: &str) -> String {
+        let path = template.replace("{project}", self.project).replace("{job}", self.job);
+        let path = path.replace("{run}", self.run).replace("{index}", self.index);
+        assert!(!path.contains('{'), "say here what stands for the parameters of {template}");
+        path
+    }
+}
+
+/// The methods of a path: an answer that refuses another one names them.
+async fn methods(owner: &Api, path: &str) -> Vec<String> {
+    let request = owner.client.request(reqwest::Method::TRACE, format!("{}{path}", owner.base));
+    let answer = request.header("x-api-key", &owner.key).send().await.unwrap();
+    assert_eq!(answer.status(), 405, "{path}");
+    let allowed = answer.headers()["allow"].to_str().unwrap();
+    allowed.split(',').filter(|method| *method != "HEAD").map(str::to_owned).collect()
+}
+
+/// An answer but for what differs between any two.
+async fn answer(api: &Api, method: &str, path: &str) -> (u16, Value) {
+    let (status, mut document) = api.send(method, path, Some(json!({}))).await;
+    if let Some(document) = document.as_object_mut() {
+        assert!(status < 300 || document.remove("correlationId").is_some(), "{method} {path}: {document:?}");
+    }
+    (status, document)
+}
+
+/// The same answer, where the names that were asked for stand for themselves.
+fn without_names((status, document): (u16, Value), names: Names<'_>) -> (u16, String) {
+    let text = document.to_string();
+    (status, [names.project, names.job, names.run].into_iter().fold(text, |text, name| text.replace(name, "…")))
+}
+
+/// A workspace with a project, a job and a run that has ended, and another one with nothing in common.
+struct Tenants {
+    cloud: Cloud,
+    target: Target,
+    run: String,
+    stranger: Api,
+    /// The stranger's own project and job.
+    own: Names<'static>,
+}
+
+impl Tenants {
+    async fn start() -> Self {
+        let (cloud, target) = (Cloud::start().await, Target::echo().await);
+        cloud.api.make_project(&target).await;
+        cloud.api.create_job(json!({ "id": "nightly", "payload": payloads("a", 3) })).await;
+        let path = cloud.api.trigger("nightly").await;
+        let run = cloud.api.wait_for(&path, |run| run["results"].is_object()).await["id"].as_str().unwrap().to_owned();
+        let other = WorkspaceId::new();
+        let key = cloud.dev.clients().store.create_api_key(other, None, clock::now()).await.unwrap().api_key;
+        let stranger = cloud.api.of_workspace(&other.to_string(), &key);
+        let http = json!({ "target": { "type": "http", "baseUrl": target.url } });
+        stranger.ok("PUT", "/projects/own-project", Some(http)).await;
+        let job = json!({ "id": "own-job", "payload": payloads("a", 1) });
+        stranger.ok("POST", "/projects/own-project/jobs", Some(job)).await;
+        let own = Names { project: "own-project", job: "own-job", run: "", index: "0" };
+        Self { cloud, target, run, stranger, own }
+    }
+
+    /// Names of things that are there, in the first workspace.
+    fn existing(&self) -> Names<'_> {
+        Names { project: "shop", job: "nightly", run: &self.run, index: "0" }
+    }
+
+    /// Every method of every route, by template.
+    async fn routes(&self) -> Vec<(String, String)> {
+        let mut routes = Vec::new();
+        for template in templates(&self.cloud) {
+            for method in methods(&self.cloud.api, &self.existing().fill(&template)).await {
+                routes.push((method, template.clone()));
+            }
+        }
+        assert!(routes.len() >= 24, "{routes:?}");
+        routes
+    }
+}
+
+const MISSING: Names<'_> =
+    Names { project: "missing-project", job: "missing-job", run: "0198c5a0-0000-4000-8000-000000000001", index: "77" };
+
 #[tokio::test]
-async fn a_key_opens_its_own_workspace_only() {
-    let (cloud, target) = (Cloud::start().await, Target::echo().await);
-    cloud.api.make_project(&target).await;
-    cloud.api.create_job(json!({ "id": "job", "payload": payloads("a", 1) })).await;
-    let other = WorkspaceId::new();
-    let other_key = cloud.dev.clients().store.create_api_key(other, None, clock::now()).await.unwrap().api_key;
-    let stranger = Api { key: other_key.clone(), ..cloud.api.clone() };
-    let mut forged = cloud.api.key.clone();
-    forged.replace_range(forged.len() - 4.., "0000");
-    let with = |key: &str| Api { key: key.to_owned(), ..cloud.api.clone() };
-    for (method, path) in [
-        ("GET", "/projects"),
-        ("GET", "/projects/shop"),
-        ("PUT", "/projects/shop"),
-        ("DELETE", "/projects/shop"),
-        ("GET", "/projects/shop/jobs"),
-        ("POST", "/projects/shop/jobs"),
-        ("GET", "/projects/shop/jobs/job"),
-        ("PUT", "/projects/shop/jobs/job"),
-        ("DELETE", "/projects/shop/jobs/job"),
-        ("POST", "/projects/shop/jobs/job/trigger"),
-        ("POST", "/projects/shop/jobs/job/pause"),
-        ("GET", "/projects/shop/jobs/job/payload"),
-        ("POST", "/projects/shop/jobs/job/payload"),
-        ("GET", "/projects/shop/jobs/job/runs"),
-        ("GET", "/projects/shop/runs"),
-    ] {
-        let (status, problem) = stranger.send(method, path, Some(json!({}))).await;
-        assert_eq!((status, &problem["code"]), (404, &json!("not-found")), "{method} {path}");
-        for bad in ["", "nonsense", &forged] {
-            let (status, problem) = with(bad).send(method, path, Some(json!({}))).await;
-            assert_eq!((status, &problem["code"]), (401, &json!("unauthorized")), "{method} {path} with {bad:?}");
+async fn no_route_opens_to_a_stranger_tells_what_is_there_or_writes_anything() {
+    let tenants = Tenants::start().await;
+    let (cloud, stranger) = (&tenants.cloud, &tenants.stranger);
+    let routes = tenants.routes().await;
+    let intruder = Api { base: cloud.api.base.clone(), ..stranger.clone() };
+    let nowhere = cloud.api.of_workspace(&WorkspaceId::new().to_string(), &stranger.key);
+    let no_workspace = cloud.api.of_workspace("shop", &stranger.key);
+    let (before, events, calls) = (cloud.items_at_rest().await, cloud.events().len(), tenants.target.count());
+    let refused = answer(&intruder, "GET", "/projects").await;
+    assert_eq!((refused.0, &refused.1["code"]), (404, &json!("not-found")));
+    for (method, template) in &routes {
+        // At another's door it is all the same, be there a workspace or not, and whatever is in it.
+        for api in [&intruder, &nowhere, &no_workspace] {
+            for names in [tenants.existing(), MISSING] {
+                assert_eq!(answer(api, method, &names.fill(template)).await, refused, "{method} {template}");
+            }
+        }
+        // At home, the names of what another one has say nothing.
+        let theirs = tenants.existing();
+        for (one, other) in [
+            (theirs, MISSING),
+            (Names { project: tenants.own.project, ..theirs }, Names { project: tenants.own.project, ..MISSING }),
+            (Names { run: theirs.run, ..tenants.own }, Names { run: MISSING.run, ..tenants.own }),
+        ] {
+            if one.fill(template) == other.fill(template) {
+                continue;
+            }
+            let found = answer(stranger, method, &one.fill(template)).await;
+            let missing = answer(stranger, method, &other.fill(template)).await;
+            assert!(matches!(found.0, 400 | 404), "{method} {template}: {found:?}");
+            assert_eq!(without_names(found, one), without_names(missing, other), "{method} {template}");
         }
     }
-    let own = cloud.api.base.replace(&cloud.dev.description().workspace_id.to_string(), &other.to_string());
-    let at_home = Api { base: own, key: other_key, ..cloud.api.clone() };
-    assert_eq!(at_home.get("/projects").await, json!({ "items": [] }));
-    assert_eq!(at_home.send("GET", "/projects/shop/jobs/job", None).await.0, 404);
-    assert_eq!(cloud.api.get("/projects/shop/jobs/job").await["id"], "job");
+    for (method, path) in [("GET", "/nothing"), ("TRACE", "/projects"), ("DELETE", "/projects/shop/nothing")] {
+        assert_eq!(answer(&intruder, method, path).await, refused, "{method} {path}");
+    }
+    assert_eq!(cloud.items().await, before);
+    assert_eq!((cloud.events().len(), tenants.target.count()), (events, calls));
+    // All that was asked for is still there for its owner.
+    let run = cloud.api.get(&format!("/projects/shop/jobs/nightly/runs/{}", tenants.run)).await;
+    assert_eq!(run["status"], "COMPLETED");
+}
+
+#[tokio::test]
+async fn no_route_opens_without_a_good_key() {
+    let tenants = Tenants::start().await;
+    let (cloud, store) = (&tenants.cloud, &tenants.cloud.dev.clients().store);
+    let workspace = cloud.dev.description().workspace_id;
+    let revoked = store.create_api_key(workspace, None, clock::now()).await.unwrap();
+    let with = |key: &str| Api { key: key.to_owned(), ..cloud.api.clone() };
+    cloud.api.get("/projects").await;
+    with(&revoked.api_key).get("/projects").await;
+    store.revoke_api_key(workspace, &revoked.key_id, clock::now()).await.unwrap().unwrap();
+    let good = &cloud.api.key;
+    let (head, secret) = good.rsplit_once('_').unwrap();
+    let forged = format!("{head}_{}", secret.chars().rev().collect::<String>());
+    let unknown = good.replace(good.split('_').nth(2).unwrap(), "0123456789abcdef");
+    let bad = [
+        "",
+        " ",
+        "nonsense",
+        &revoked.api_key,
+        &forged,
+        &unknown,
+        head,
+        &good[..good.len() - 1],
+        &format!("{good}0"),
+        &good.to_uppercase(),
+        &format!("Bearer {good}"),
+        &format!("{good},{good}"),
+        &"x".repeat(4000),
+    ]
+    .map(with);
+    let routes = tenants.routes().await;
+    let before = cloud.items_at_rest().await;
+    let refused = answer(&with("nonsense"), "GET", "/projects").await;
+    assert_eq!((refused.0, &refused.1["code"]), (401, &json!("unauthorized")));
+    for (method, template) in &routes {
+        for names in [tenants.existing(), MISSING] {
+            let path = names.fill(template);
+            for api in &bad {
+                assert_eq!(answer(api, method, &path).await, refused, "{method} {template} with {:?}", api.key);
+            }
+            let url = format!("{}{path}?x-api-key={good}", cloud.api.base);
+            let keyless = cloud.api.client.request(method.parse().unwrap(), url).bearer_auth(good);
+            assert_eq!(keyless.json(&json!({})).send().await.unwrap().status(), 401, "{method} {template}");
+        }
+    }
+    for (method, path) in [("GET", "/nothing"), ("TRACE", "/projects")] {
+        assert_eq!(answer(&with(&forged), method, path).await, refused, "{method} {path}");
+    }
+    assert_eq!(cloud.items().await, before);
 }

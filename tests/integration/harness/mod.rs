@@ -1,8 +1,10 @@
 //! Tests read as stories: start a cloud, act over the API, wait for what is promised, look.
 
+mod items;
 mod process;
 mod target;
 
+pub(crate) use items::{Items, items};
 pub(crate) use process::{Process, sundial, sundial_in};
 pub(crate) use target::{Answer, Call, Target};
 
@@ -69,6 +71,26 @@ impl Cloud {
         let dev = DevCloud::start(options).await.unwrap();
         let api = Api::new(dev.description());
         Self { dev, api, folder }
+    }
+
+    /// All that stands in the table.
+    pub(crate) async fn items(&self) -> Items {
+        items(self.dev.dynamodb(), &self.dev.description().table_name).await
+    }
+
+    /// All that stands in the table when nothing goes on any more.
+    pub(crate) async fn items_at_rest(&self) -> Items {
+        let begun = Instant::now();
+        let mut before = self.items().await;
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let now = self.items().await;
+            if now == before {
+                return now;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not come to rest");
+            before = now;
+        }
     }
 
     /// Where all of it is kept.
