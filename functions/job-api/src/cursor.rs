@@ -101,7 +101,7 @@ impl ListQuery {
         let name = |status: &T| serde_json::to_value(status).ok().and_then(|name| name.as_str().map(str::to_owned));
         let found = all.iter().find(|status| name(status).as_ref() == Some(wanted));
         let names: Vec<_> = all.iter().filter_map(name).collect();
-        let message = format!("must be one of {}, not {wanted:?}", names.join(", "));
+        let message = format!("must be one of {}", names.join(", "));
         found.copied().map(Some).ok_or_else(|| InvalidFields::one("/status", message))
     }
 

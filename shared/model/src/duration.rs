@@ -135,7 +135,7 @@ fn read_milliseconds<V: IntoValue>(value: Value<V>, location: ValuePointerRef<'_
         (Some(number), _) => number,
         (None, Value::String(text)) => match parse_ms_string(&text) {
             Some(number) => number,
-            None => return refuse(&format!("{text:?}")),
+            None => return refuse("other text"),
         },
         (None, Value::Float(number)) => return refuse(&number.to_string()),
         (None, other) => return refuse(kind_in_words(other.kind())),

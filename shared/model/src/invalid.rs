@@ -2,6 +2,8 @@
 //!
 //! `deserr` walks a JSON document and hands each fault to [`InvalidFields`], which always says
 //! "go on", so one answer names them all. The pointers are JSON pointers (RFC 6901).
+//!
+//! No message quotes text of the document: a secret may stand in the wrong place.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -133,8 +135,8 @@ impl DeserializeError for InvalidFields {
                     format!("is not a known field; known here are {}", accepted.join(", ")),
                 );
             }
-            ErrorKind::UnknownValue { value, accepted } => {
-                all.push(here, format!("must be one of {}, not {value:?}", accepted.join(", ")));
+            ErrorKind::UnknownValue { accepted, .. } => {
+                all.push(here, format!("must be one of {}", accepted.join(", ")));
             }
             ErrorKind::BadSequenceLen { expected, .. } => all.push(here, format!("must have {expected} elements")),
             // Every tagged type here is tagged by `type`; deserr names neither the tag nor its place.

@@ -121,7 +121,7 @@ impl GuardedHttp {
     async fn send_guarded(&self, request: OutboundRequest) -> OutboundAnswer {
         let url = match Url::parse(&request.url) {
             Ok(url) => url,
-            Err(error) => return CallResult::ConnectionError(format!("{:?} is no URL: {error}", request.url)).into(),
+            Err(error) => return CallResult::ConnectionError(format!("what is called has no URL: {error}")).into(),
         };
         // Such a URL never gets to the resolver.
         if let Some(Err(blocked)) = literal_address(&url).map(|address| self.guard.check(address)) {
@@ -131,7 +131,7 @@ impl GuardedHttp {
         let sent = self.client.request(request.method, url).headers(request.headers).body(request.body).send();
         match timeout_at(deadline, sent).await {
             Ok(Ok(answer)) => read_answer(answer, request.answer_bytes_max, &self.memory, deadline).await,
-            Ok(Err(error)) => failure(&error).into(),
+            Ok(Err(error)) => failure(error).into(),
             Err(_) => CallResult::Timeout.into(),
         }
     }

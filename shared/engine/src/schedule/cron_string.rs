@@ -16,9 +16,10 @@ pub(super) fn read(text: &str) -> Result<Fields, String> {
         return Err(format!("has five fields, but the first of six is the second; {}", advice(text)));
     }
     let schedule = cron::Schedule::from_str(text).map_err(|error| {
-        // It is told in several lines, with a caret below.
+        // It is told in several lines: what was read, a caret below, and what is wrong with it.
         let lines = error.to_string();
-        let message = lines.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "^");
+        let is_quote = |line: &&str| line.is_empty() || *line == "^" || text.contains(*line);
+        let message = lines.lines().map(str::trim).filter(|line| !is_quote(line));
         format!("is not a cron string: {}", message.collect::<Vec<_>>().join(" "))
     })?;
     Ok(Fields {

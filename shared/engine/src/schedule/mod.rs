@@ -59,7 +59,7 @@ impl CompiledSchedule {
         let zone = match &specification.timezone {
             None => Zone::UTC,
             Some(name) => Zone::named(name).unwrap_or_else(|| {
-                errors.push("/timezone", format!("must be an IANA time zone such as Europe/Berlin, not {name:?}"));
+                errors.push("/timezone", "must be an IANA time zone such as Europe/Berlin");
                 Zone::UTC
             }),
         };

@@ -154,7 +154,7 @@ fn read_member<U: CalendarUnit, V: IntoValue>(
     match value {
         Value::String(text) => match (U::MIN..).zip(U::VALUE_NAMES).find(|(_, name)| **name == text) {
             Some((number, _)) => Ok(number),
-            None => refuse(format!("{text:?}")),
+            None => refuse("other text".to_owned()),
         },
         Value::Float(number) => refuse(number.to_string()),
         other => refuse(kind_in_words(other.kind()).to_owned()),
@@ -217,9 +217,7 @@ fn read_from_end<U: CalendarUnit>(text: &str, location: ValuePointerRef<'_>) -> 
             .filter(|days| (1..U::MAX).contains(days)),
         None => None,
     };
-    days.ok_or_else(|| {
-        InvalidFields::at(location, format!("must be \"L\", or \"L-1\" to \"L-{}\", not {text:?}", U::MAX - 1))
-    })
+    days.ok_or_else(|| InvalidFields::at(location, format!("must be \"L\", or \"L-1\" to \"L-{}\"", U::MAX - 1)))
 }
 
 /// Which of a month's days of the same weekday match: 1 to 5 from its start, -1 to -5 from its end.
@@ -240,11 +238,7 @@ impl Deserr<InvalidFields> for Nth {
     ) -> Result<Self, InvalidFields> {
         match whole_number(&value) {
             Some(number @ (-5..=-1 | 1..=5)) => Ok(Self(number as i8)),
-            _ => {
-                let given: serde_json::Value = value.into();
-                let message = format!("must be a whole number from 1 to 5 or from -5 to -1, not {given}");
-                Err(InvalidFields::at(location, message))
-            }
+            _ => Err(InvalidFields::at(location, "must be a whole number from 1 to 5 or from -5 to -1")),
         }
     }
 }

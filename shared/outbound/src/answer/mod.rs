@@ -60,7 +60,7 @@ pub(crate) async fn read_answer(
         let chunk = match timeout_at(deadline, answer.chunk()).await {
             Ok(Ok(Some(chunk))) => chunk,
             Ok(Ok(None)) => break,
-            Ok(Err(error)) => return failure(&error).into(),
+            Ok(Err(error)) => return failure(error).into(),
             Err(_) => return CallResult::Timeout.into(),
         };
         if body.len() + chunk.len() > bytes_max {
