@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sundial_model::JobRunId;
 use sundial_model::job::JobDefinition;
-use sundial_model::secret::HasSecrets;
+use sundial_model::secret::{HasSecrets, SecretText, SecretValues};
 use sundial_model::target::Target;
 use sundial_runtime::Clients;
 use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
@@ -21,9 +21,9 @@ pub(crate) struct RunContext {
     /// The job, with the secrets of its sink and its notifications.
     pub(crate) definition: JobDefinition,
     /// Signs calls.
-    pub(crate) signing_secret: String,
+    pub(crate) signing_secret: SecretText,
     /// Signs deliveries.
-    pub(crate) webhook_secret: String,
+    pub(crate) webhook_secret: SecretText,
 }
 
 impl RunContext {
@@ -37,10 +37,11 @@ impl RunContext {
         )
         .await?;
         let (mut target, mut definition) = (snapshot.target.clone(), snapshot.definition.clone());
-        target.fill_in(&of_project);
-        definition.fill_in(&of_job);
-        let own = |name: &str| of_project.expose().get(name).cloned().unwrap_or_default();
-        let (signing_secret, webhook_secret) = (own(SIGNING_SECRET), own(WEBHOOK_SECRET));
+        let missing = |place: String| StoreError::Corrupt(format!("job run {} has no secret for {place}", run.id));
+        target.fill_in(&of_project).map_err(missing)?;
+        definition.fill_in(&of_job).map_err(missing)?;
+        let signing_secret = own(&of_project, SIGNING_SECRET).map_err(missing)?;
+        let webhook_secret = own(&of_project, WEBHOOK_SECRET).map_err(missing)?;
         let clients = clients.clone();
         Ok(Arc::new(Self { clients, run, snapshot, target, definition, signing_secret, webhook_secret }))
     }
@@ -48,4 +49,9 @@ impl RunContext {
     pub(crate) fn id(&self) -> JobRunId {
         self.run.id
     }
+}
+
+/// One of the secrets that a project signs with.
+fn own(of_project: &SecretValues, name: &str) -> Result<SecretText, String> {
+    of_project.expose().get(name).map(SecretText::new).ok_or_else(|| name.to_owned())
 }

@@ -251,7 +251,7 @@ async fn deliver(
         parameters: payload.parameters.as_ref(),
         outcome: delivered,
     };
-    context.clients.outbound.deliver(sink, &context.webhook_secret, &delivery, now).await
+    context.clients.outbound.deliver(sink, context.webhook_secret.expose(), &delivery, now).await
 }
 
 #[cfg(test)]

@@ -37,9 +37,14 @@ checked_text!(
 );
 
 impl HttpUrl {
-    /// Where it leads: scheme, host and port.
+    /// Where it leads: scheme, host and port, however they are spelled.
     pub fn origin(&self) -> String {
         origin(self.as_str())
+    }
+
+    /// The same URL in the one spelling that all its spellings have in common.
+    pub fn canonical(&self) -> String {
+        parse_http_url(self.as_str()).map(String::from).unwrap_or_default()
     }
 }
 

@@ -10,8 +10,9 @@ use crate::identifiers::{AuthSessionId, JobId, ProjectId};
 use crate::invalid::{InvalidFields, json_pointer, read_map};
 use crate::number::WholeNumber;
 use crate::payload::{Payload, PayloadList};
+use crate::redaction::places_of_notifications;
 use crate::schedule::Schedule;
-use crate::secret::{HasSecrets, SecretPlace};
+use crate::secret::{HasSecrets, SecretPlace, SecretValues, keep};
 use crate::sink::{Notification, Sink};
 use crate::text::{Description, PauseReason};
 use crate::timestamp::Timestamp;
@@ -125,6 +126,13 @@ impl HasSecrets for JobDefinition {
             places.extend(notification.secret_places(index));
         }
         places
+    }
+
+    fn keep_redacted(&mut self, before: Option<&Self>, stored: &SecretValues) -> Result<(), InvalidFields> {
+        let of_sink = self.sink.iter_mut().flat_map(HasSecrets::secret_places);
+        let of_sink = of_sink.map(|place| (vec![place.key.clone()], place));
+        let before = before.map(|before| before.notifications.as_slice()).unwrap_or_default();
+        keep(of_sink.chain(places_of_notifications(&mut self.notifications, before)), stored)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod number;
 pub mod payload;
 pub mod problem;
 pub mod project;
+mod redaction;
 pub mod run;
 pub mod schedule;
 pub mod secret;

@@ -5,8 +5,11 @@
 //! taken out into [`SecretValues`], which storage keeps in a place of its own, under a key that
 //! names the destination they are sent to. So a redacted value that comes back keeps the stored
 //! one exactly while its destination is unchanged.
+//!
+//! Memory is not wiped after use: the values are also in the buffers of the clients that send them,
+//! which is where anybody would look who can read the memory of a function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
@@ -111,25 +114,18 @@ pub trait HasSecrets {
     /// Every secret with its place.
     fn secret_places(&mut self) -> Vec<SecretPlace<'_>>;
 
-    /// Takes in the stored values for everything that came back as `[redacted]`.
+    /// Takes in the stored values for everything that came back as `[redacted]`. This document is
+    /// to take the place of `before`, whose secrets are `stored`; of nothing when it is new.
     ///
     /// # Errors
     /// Names each redacted field that has no stored value for its destination.
-    fn keep_redacted(&mut self, stored: &SecretValues) -> Result<(), InvalidFields> {
-        let mut errors = InvalidFields::default();
-        for place in self.secret_places() {
-            if !place.text.is_redacted() {
-                continue;
-            }
-            match stored.0.get(&place.key) {
-                Some(value) => *place.text = SecretText::new(value.clone()),
-                None => errors.push(
-                    place.pointer,
-                    "is \"[redacted]\", but nothing is stored for this destination; send the value itself",
-                ),
-            }
-        }
-        errors.into_result()
+    fn keep_redacted(&mut self, before: Option<&Self>, stored: &SecretValues) -> Result<(), InvalidFields>
+    where
+        Self: Sized,
+    {
+        let _ = before;
+        let places = self.secret_places().into_iter();
+        keep(places.map(|place| (vec![place.key.clone()], place)), stored)
     }
 
     /// The values, for storage.
@@ -139,13 +135,38 @@ pub trait HasSecrets {
     }
 
     /// Puts the stored values in their places, to make use of the document.
-    fn fill_in(&mut self, stored: &SecretValues) {
+    ///
+    /// # Errors
+    /// With the pointer of a place that has none: nobody is to be sent `[redacted]`.
+    fn fill_in(&mut self, stored: &SecretValues) -> Result<(), String> {
         for place in self.secret_places() {
-            if let Some(value) = stored.0.get(&place.key) {
-                *place.text = SecretText::new(value.clone());
-            }
+            let value = stored.0.get(&place.key).ok_or(place.pointer)?;
+            *place.text = SecretText::new(value.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Takes in the stored values for places that are redacted: the one that is stored under all those
+/// of a place's keys under which there is any.
+pub(crate) fn keep<'a>(
+    places: impl Iterator<Item = (Vec<String>, SecretPlace<'a>)>,
+    stored: &SecretValues,
+) -> Result<(), InvalidFields> {
+    let mut errors = InvalidFields::default();
+    for (keys, SecretPlace { pointer, text, .. }) in places.filter(|(_, place)| place.text.is_redacted()) {
+        let values: BTreeSet<&String> = keys.iter().filter_map(|key| stored.0.get(key)).collect();
+        match values.first() {
+            None => errors
+                .push(pointer, "is \"[redacted]\", but nothing is stored for this destination; send the value itself"),
+            Some(value) if values.len() == 1 => *text = SecretText::new(value.as_str()),
+            Some(_) => errors.push(
+                pointer,
+                "is \"[redacted]\", but several values are stored for this destination; send the value itself",
+            ),
         }
     }
+    errors.into_result()
 }
 
 #[cfg(test)]

@@ -143,7 +143,8 @@ impl HasSecrets for Sink {
                 headers.secret_places("/sink/headers", &format!("sink {}", url.origin()))
             }
             Self::S3 { bucket, access_key_id, secret_access_key, endpoint, .. } => {
-                let endpoint = endpoint.as_ref().map(HttpUrl::origin).unwrap_or_default();
+                let endpoint = endpoint.as_ref().map(HttpUrl::canonical).unwrap_or_default();
+                let endpoint = endpoint.trim_end_matches('/');
                 let key_id = access_key_id.clone().unwrap_or_default();
                 let key = format!("sink s3 {endpoint} {bucket} {key_id}");
                 let place = |text| SecretPlace { pointer: "/sink/secretAccessKey".to_owned(), key, text };
@@ -173,11 +174,24 @@ pub enum Notification {
 impl Notification {
     /// Its secrets; `index` is its place in the job's list.
     pub fn secret_places(&mut self, index: usize) -> Vec<SecretPlace<'_>> {
-        let Self::Webhook { url, headers } = self;
-        headers.secret_places(
-            &format!("/notifications/{index}/headers"),
-            &format!("notification {index} {}", url.origin()),
-        )
+        let destination = self.destination(index);
+        let Self::Webhook { headers, .. } = self;
+        headers.secret_places(&format!("/notifications/{index}/headers"), &destination)
+    }
+
+    /// What the keys of its stored secrets begin with where it is the one at `index`.
+    pub(crate) fn destination(&self, index: usize) -> String {
+        format!("notification {index} {}", self.url().origin())
+    }
+
+    pub(crate) fn url(&self) -> &HttpUrl {
+        let Self::Webhook { url, .. } = self;
+        url
+    }
+
+    pub(crate) fn headers(&self) -> &Headers {
+        let Self::Webhook { headers, .. } = self;
+        headers
     }
 }
 

@@ -51,23 +51,3 @@ impl HasSecrets for Target {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_secret_is_kept_only_for_its_destination() {
-        let target = |base_url: &str, value: &str| -> Target {
-            InvalidFields::read(json!({ "type": "http", "baseUrl": base_url, "headers": { "X-Key": value } }))
-                .expect("a target")
-        };
-        let stored = target("https://a.example/v1", "hunter2").secret_values();
-        assert!(target("https://a.example/v2", "[redacted]").keep_redacted(&stored).is_ok());
-        for moved in ["http://a.example/v1", "https://b.example/v1", "https://a.example:8443/v1"] {
-            let errors = target(moved, "[redacted]").keep_redacted(&stored).expect_err("another destination");
-            assert_eq!(errors.0[0].pointer, "/target/headers/X-Key");
-        }
-    }
-}

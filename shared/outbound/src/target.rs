@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde::Serialize;
 use sundial_engine::attempt::{ANSWER_BYTES_MAX, CallResult};
 use sundial_model::payload::{ApiName, Parameters};
+use sundial_model::secret::SecretText;
 use sundial_model::target::{Target, TargetFormat};
 use sundial_model::{JobId, JobRunId, ProjectId, RunId, Timestamp, WorkspaceId};
 
@@ -52,7 +53,7 @@ pub struct TargetCall<'a> {
     /// Whom, with secrets in place.
     pub target: &'a Target,
     /// Signs the call.
-    pub signing_secret: &'a str,
+    pub signing_secret: &'a SecretText,
     /// Which API.
     pub api_name: &'a ApiName,
     /// With what.
@@ -90,7 +91,7 @@ impl OutboundClient {
             }
         }
         let message_id = format!("{run_id}_{}_{}", call.context.generation, call.context.attempt);
-        sign(&mut headers, call.signing_secret, &message_id, now, &body);
+        sign(&mut headers, call.signing_secret.expose(), &message_id, now, &body);
         let request = OutboundRequest {
             method: Method::POST,
             url: base_url.join(call.api_name.as_str()),

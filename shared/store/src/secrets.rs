@@ -23,13 +23,14 @@ pub(crate) fn put_secrets(id: SecretsId, values: &SecretValues) -> Result<Write,
 }
 
 impl Store {
-    /// The values of a version; none when there is no version.
+    /// The values of a version; none when no version is named.
     ///
     /// # Errors
-    /// When the table cannot be read.
+    /// When the table cannot be read, or the version is not there: whatever names one keeps it.
     pub async fn secret_values(&self, id: Option<SecretsId>) -> Result<SecretValues, StoreError> {
         let Some(id) = id else { return Ok(SecretValues::default()) };
         let stored = self.table.get::<SecretsItem>(&keys::secrets(id)).await?;
-        Ok(stored.map(|item| SecretValues::from_stored(item.value.values)).unwrap_or_default())
+        let stored = stored.ok_or_else(|| StoreError::Corrupt(format!("there are no secrets {id}")))?;
+        Ok(SecretValues::from_stored(stored.value.values))
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn create(
     let state = input.state.take().unwrap_or_default();
     let Some(id) = input.id.take() else { return Err(InvalidFields::one("/id", "is required").into()) };
     let (mut definition, payloads) = input.into_definition();
-    definition.keep_redacted(&SecretValues::default())?;
+    definition.keep_redacted(None, &SecretValues::default())?;
     let secrets = definition.secret_values();
     check_definition_size(&definition, &secrets)?;
     let mut job = StoredJob::new(&project, JobUuid::new(), id.clone(), definition, state, now);
@@ -127,7 +127,7 @@ async fn replace(
     let now = clients.clock.now();
     let (mut definition, payloads) = input.into_definition();
     let stored = clients.store.secret_values(job.secrets).await.map_err(ReplaceError::Store)?;
-    definition.keep_redacted(&stored).map_err(ReplaceError::Fields)?;
+    definition.keep_redacted(Some(&job.definition), &stored).map_err(ReplaceError::Fields)?;
     let secrets = definition.secret_values();
     check_definition_size(&definition, &secrets).map_err(ReplaceError::Fields)?;
     let mut changed = job.clone();

@@ -69,7 +69,7 @@ async fn create(
     name: ProjectName,
     mut target: Target,
 ) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
-    target.keep_redacted(&SecretValues::default())?;
+    target.keep_redacted(None, &SecretValues::default())?;
     let (signing, webhook) = (new_secret(), new_secret());
     let mut values = target.secret_values().expose().clone();
     values.insert(SIGNING_SECRET.to_owned(), signing.clone());
@@ -87,7 +87,7 @@ async fn update(
     mut target: Target,
 ) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
     let stored = clients.store.secret_values(Some(project.secrets)).await?;
-    target.keep_redacted(&stored)?;
+    target.keep_redacted(Some(&project.target), &stored)?;
     let mut values: BTreeMap<String, String> = target.secret_values().expose().clone();
     for own in [SIGNING_SECRET, WEBHOOK_SECRET] {
         if let Some(secret) = stored.expose().get(own) {

@@ -25,7 +25,7 @@ impl Closer {
             return Some(pending);
         }
         let notification = context.definition.notifications.get(pending.index)?;
-        let (outbound, secret) = (&context.clients.outbound, &context.webhook_secret);
+        let (outbound, secret) = (&context.clients.outbound, context.webhook_secret.expose());
         let outcome = outbound.notify(notification, secret, &self.closing.detail, now).await;
         let failure = outcome.failure?;
         let attempts_made = pending.attempts_made + 1;
