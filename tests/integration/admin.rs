@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Cloud, Process, sundial, sundial_in};
+use crate::command::{sundial, sundial_in};
+use crate::harness::{Api, Cloud, Process};
 
 fn text<'a>(document: &'a Value, field: &str) -> &'a str {
     document[field].as_str().unwrap()

@@ -1,22 +1,18 @@
 //! When a key was last used is known, and costs its calls nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use futures::future::{join_all, pending};
+use futures::future::join_all;
 use sundial_model::WorkspaceId;
 use sundial_runtime::{Clients, Clock, clock};
-use sundial_store::keys::Key;
-use sundial_store::{
-    Answer, Backend, DynamoDb, Item, ListedApiKey, NewItem, RETENTION_DEFAULT, Range, Store, StoreError, Table,
-    TransactionToken, WakeQuery, Write,
-};
+use sundial_store::{ListedApiKey, StoreError};
 use tower::ServiceExt as _;
 
 use crate::harness::Cloud;
+use crate::harness::faulty_table::Fault;
 
 /// The API over these clients, with a clock that is so far ahead.
 fn api(clients: &Clients, ahead: Duration) -> Router {
@@ -65,54 +61,14 @@ async fn a_key_that_was_revoked_meanwhile_stays_revoked() {
     assert!(store.verify_api_key(&cloud.dev.description().api_key).await.unwrap().is_none());
 }
 
-/// What becomes of writes.
-#[derive(Clone, Copy, Debug)]
-enum Trouble {
-    Refused,
-    NoAnswer,
-}
-
-/// A table that can be read only.
-#[derive(Debug)]
-struct Troubled(DynamoDb, Trouble);
-
-impl Backend for Troubled {
-    fn get(&self, key: Key) -> Answer<'_, Option<Item>> {
-        self.0.get(key)
-    }
-    fn get_many(&self, keys: Vec<Key>, keys_only: bool) -> Answer<'_, Vec<Item>> {
-        self.0.get_many(keys, keys_only)
-    }
-    fn query(&self, range: Range, limit: Option<usize>) -> Answer<'_, Vec<Item>> {
-        self.0.query(range, limit)
-    }
-    fn query_wake(&self, query: WakeQuery) -> Answer<'_, Vec<Item>> {
-        self.0.query_wake(query)
-    }
-    fn transact(&self, _: Vec<Write>, _: TransactionToken) -> Answer<'_, ()> {
-        match self.1 {
-            Trouble::Refused => Box::pin(async { Err(StoreError::Unavailable("throttled".to_owned())) }),
-            Trouble::NoAnswer => Box::pin(pending()),
-        }
-    }
-    fn put_unseen(&self, items: Vec<NewItem>) -> Answer<'_, ()> {
-        self.0.put_unseen(items)
-    }
-    fn delete_unseen(&self, keys: Vec<Key>) -> Answer<'_, ()> {
-        self.0.delete_unseen(keys)
-    }
-}
-
 #[tokio::test]
 async fn a_call_goes_through_when_the_use_of_its_key_cannot_be_noted() {
     let cloud = Cloud::start_storage_only().await;
     let (workspace, key) = (cloud.dev.description().workspace_id, cloud.dev.description().api_key.clone());
-    for trouble in [Trouble::Refused, Trouble::NoAnswer] {
-        let dynamodb = DynamoDb::new(cloud.dev.dynamodb().clone(), &cloud.dev.description().table_name);
-        let store = Store::new(Table::over(Arc::new(Troubled(dynamodb, trouble))), RETENTION_DEFAULT);
-        let function = api(&Clients { store, ..cloud.dev.clients().clone() }, Duration::ZERO);
+    for fault in [Fault::Refused, Fault::NoAnswer] {
+        let function = api(&cloud.faulty_clients(Box::new(move |_| Some(fault))), Duration::ZERO);
         for _ in 0..3 {
-            assert_eq!(status(&function, workspace, &key).await, StatusCode::OK, "{trouble:?}");
+            assert_eq!(status(&function, workspace, &key).await, StatusCode::OK, "{fault:?}");
         }
     }
     assert_eq!(only_key(&cloud).await.last_used_at, None);

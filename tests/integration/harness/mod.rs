@@ -1,21 +1,28 @@
 //! Tests read as stories: start a cloud, act over the API, wait for what is promised, look.
 
+pub(crate) mod faulty_table;
 mod items;
 mod process;
 mod target;
 
 pub(crate) use items::{Items, items};
-pub(crate) use process::{Process, sundial, sundial_in};
+pub(crate) use process::Process;
 pub(crate) use target::{Answer, Call, Target};
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
+use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode};
 use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, loopback_ranges};
+use sundial_runtime::{Clients, Clock, clock};
 use sundial_runtime::{Clock, clock};
+use sundial_store::{DynamoDb, RETENTION_DEFAULT, Store, Table};
 use tempfile::TempDir;
+
+use faulty_table::{Faults, FaultyTable};
 
 /// Nothing that a test waits for takes longer on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,6 +78,13 @@ impl Cloud {
         let dev = DevCloud::start(options).await.unwrap();
         let api = Api::new(dev.description());
         Self { dev, api, folder }
+    }
+
+    /// Clients of a function some of whose transactions fail.
+    pub(crate) fn faulty_clients(&self, faults: Faults) -> Clients {
+        let inner = DynamoDb::new(self.dev.dynamodb().clone(), &self.dev.description().table_name);
+        let table = Table::over(Arc::new(FaultyTable { inner, faults }));
+        Clients { store: Store::new(table, RETENTION_DEFAULT), ..self.dev.clients().clone() }
     }
 
     /// All that stands in the table.

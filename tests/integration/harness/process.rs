@@ -1,10 +1,9 @@
-//! Processes of the `sundial` command: one that a test can kill, and those that run to their end.
+//! A process that a test can kill.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-use serde_json::Value;
 
 use super::Api;
 
@@ -24,6 +23,12 @@ impl Process {
     /// The same, with these variables in its environment as well.
     pub(crate) async fn start_with(folder: &Path, variables: &[(&str, &str)]) -> (Self, Api) {
         Self::start_as(folder, command().envs(variables.iter().copied()).stdout(Stdio::null())).await
+    }
+
+    /// Starts it so that it logs all it can, and what it writes on either output is appended to `log`.
+    pub(crate) async fn start_verbose(folder: &Path, log: &Path) -> (Self, Api) {
+        let file = || File::options().create(true).append(true).open(log).unwrap();
+        Self::start_as(folder, command().env("SUNDIAL_LOG", "trace").stdout(file()).stderr(file())).await
     }
 
     async fn start_as(folder: &Path, command: &mut Command) -> (Self, Api) {
@@ -58,38 +63,4 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// What a command has said and how it ended.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) code: i32,
-    pub(crate) out: String,
-    pub(crate) error: String,
-}
-
-impl Said {
-    /// The JSON document of a command that must have succeeded.
-    pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.code, 0, "{self:?}");
-        serde_json::from_str(&self.out).unwrap()
-    }
-}
-
-/// Runs `sundial` with these arguments, to its end.
-pub(crate) async fn sundial(arguments: &[&str]) -> Said {
-    sundial_in(arguments, &[]).await
-}
-
-/// The same, with these variables in its environment, and none of AWS otherwise.
-pub(crate) async fn sundial_in(arguments: &[&str], variables: &[(&str, &str)]) -> Said {
-    let mut command = command();
-    let no_file = PathBuf::from("/nonexistent");
-    command.args(arguments).env("AWS_CONFIG_FILE", &no_file).env("AWS_SHARED_CREDENTIALS_FILE", &no_file);
-    command.env("AWS_EC2_METADATA_DISABLED", "true").env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
-    command.envs(variables.iter().copied());
-    // The cloud that it talks to may be on this very thread.
-    let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Said { code: ended.status.code().unwrap(), out: text(ended.stdout), error: text(ended.stderr) }
 }
