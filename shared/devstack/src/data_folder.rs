@@ -9,8 +9,8 @@ use sundial_model::WorkspaceId;
 
 use crate::DevError;
 
-/// `dev.json`: where everything is, and the keys to it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// `dev.json`: where everything is, and the keys to it. It cannot be logged.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DevDescription {
     /// The API's origin, without a trailing slash.
