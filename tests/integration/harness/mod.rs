@@ -15,10 +15,8 @@ use std::time::{Duration, Instant};
 
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
-use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode};
 use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, loopback_ranges};
 use sundial_runtime::{Clients, Clock, clock};
-use sundial_runtime::{Clock, clock};
 use sundial_store::{DynamoDb, RETENTION_DEFAULT, Store, Table};
 use tempfile::TempDir;
 
