@@ -191,7 +191,6 @@ mod tests {
             "[fd00:ec2::254]",
             "localhost",
             "LOCALHOST",
-            "localhost.",
             "ｌｏｃａｌｈｏｓｔ",
         ] {
             let request = OutboundRequest {
