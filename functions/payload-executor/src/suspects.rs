@@ -63,6 +63,12 @@ impl SuspectQueue {
         picked
     }
 
+    /// One that was announced does not start now.
+    pub(crate) fn wait_again(&mut self, task: Task) {
+        let losses = self.in_flight.remove(&task.index()).unwrap_or(0);
+        self.push(losses, task);
+    }
+
     /// An attempt has ended, and is on record.
     pub(crate) fn forget(&mut self, index: u32) -> bool {
         self.in_flight.remove(&index).is_some()

@@ -100,10 +100,15 @@ impl Worker {
         }
     }
 
-    /// Starts suspects, now that it is announced.
+    /// Starts suspects, now that it is announced; unless the run was paused meanwhile.
     pub(super) fn start_announced(&mut self) {
+        let may_start = self.lane.phase == sundial_store::LanePhase::Working;
         for task in std::mem::take(&mut self.announced) {
-            self.start(task);
+            if may_start {
+                self.start(task);
+            } else {
+                self.suspects.wait_again(task);
+            }
         }
     }
 
