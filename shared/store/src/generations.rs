@@ -89,6 +89,8 @@ impl Store {
                 return Ok(Retried::AnotherJobRunActive(job.why_skipped().message));
             }
             partition.begin_generation(now);
+            // The limit is the one setting that is not the snapshot's.
+            partition.queue.limit = job.definition.configuration.max_concurrent_requests.get();
             job.active_runs.push(run);
             let lanes = partition.lanes.iter().map(|lane| lane.put(run));
             let mut writes: Vec<_> = [job.put(), partition.run.put(), partition.queue.put(run)]

@@ -3,7 +3,10 @@
 
 mod contents;
 mod deliveries;
+mod places;
+mod rest;
 mod starts;
+mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,9 +16,7 @@ use sundial_model::job_run::JobRunStatus;
 use sundial_model::lifecycle::Lifecycle;
 use sundial_store::inspection::WorkChange;
 use sundial_store::keys::Key;
-use sundial_store::{
-    Closing, DueDeliveries, Export, LANE_SLOTS_MAX, Lane, Outcome, PayloadRange, PutBack, Queue, StoredJobRun,
-};
+use sundial_store::{Closing, DueDeliveries, Export, Lane, Outcome, PutBack, Queue, StoredJobRun};
 
 use super::{Caller, Role};
 use crate::Statistics;
@@ -24,6 +25,7 @@ use contents::Contents;
 use deliveries::Arrived;
 pub(crate) use deliveries::Reception;
 use starts::FailedAttempt;
+pub(super) use words::in_words;
 
 /// What is known of how a job run is carried out.
 #[derive(Default)]
@@ -62,10 +64,6 @@ pub(crate) struct WorkBook {
 /// A worker writes its lane so often in a second at most with nothing to say.
 const IDLE_WRITES_MAX: usize = 25;
 
-/// In a world without faults nothing waits for longer than this without a reason. A payload that has killed
-/// its worker waits for the end of the lease.
-const STALL_TIME: Duration = Duration::from_secs(75);
-
 /// What a transaction says of one run.
 #[derive(Default)]
 struct Batch {
@@ -89,39 +87,6 @@ impl Batch {
             };
         }
     }
-}
-
-/// Changes in a few words.
-pub(super) fn in_words(changes: &[WorkChange]) -> String {
-    let words = changes.iter().map(|change| match change {
-        WorkChange::Run(run) => format!("{:?} generation {}", run.status, run.generation),
-        WorkChange::Queue(queue) => format!(
-            "queue {}/{} +{} slots {}/{}",
-            queue.next, queue.total, queue.put_back, queue.slots_held, queue.limit
-        ),
-        WorkChange::Lane(lane) => format!(
-            "lane {} {:?}{} {} slots {} claims {:?} suspects {:?}",
-            lane.number,
-            lane.phase,
-            if lane.is_draining { " draining" } else { "" },
-            lane.owner.as_ref().map_or("free", |owner| &owner[..4]),
-            lane.slots,
-            lane.claims.iter().map(|range| (range.start, range.end)).collect::<Vec<_>>(),
-            lane.suspects.iter().map(|it| (it.range.start, it.range.end, it.losses, it.in_flight)).collect::<Vec<_>>()
-        ),
-        WorkChange::Outcomes(_, outcomes) => {
-            format!("ended {:?}", outcomes.iter().map(|outcome| outcome.index).collect::<Vec<_>>())
-        }
-        WorkChange::Attempts(_, attempts) => {
-            format!("again {:?}", attempts.iter().map(|it| (it.index, it.failed.attempt)).collect::<Vec<_>>())
-        }
-        WorkChange::PutBack(_, put_back) => format!("put back {:?} {}", put_back.ranges, put_back.due_at),
-        WorkChange::Taken(_) => "taken".to_owned(),
-        WorkChange::Due(..) => "due".to_owned(),
-        WorkChange::Tried(_) => "tried".to_owned(),
-        WorkChange::Closing(closing) => format!("closing {:?}", closing.export),
-    });
-    words.collect::<Vec<_>>().join("; ")
 }
 
 impl WorkBook {
@@ -316,69 +281,6 @@ impl WorkBook {
         Ok(())
     }
 
-    /// The lanes hold no more slots than the limit allows, but for what they held before it was lowered.
-    fn check_slots(&self, before: Option<Queue>) -> Result<(), String> {
-        let Some(queue) = self.queue else { return Ok(()) };
-        let held: u32 = self.lanes.values().map(|lane| lane.slots).sum();
-        if let Some(lane) = self.lanes.values().find(|lane| lane.owner.is_none() && lane.slots > 0) {
-            return Err(format!("lane {} has no worker and {} slots", lane.number, lane.slots));
-        }
-        if held != queue.slots_held || self.lanes.values().any(|lane| lane.slots > LANE_SLOTS_MAX) {
-            return Err(format!("the lanes hold {held} slots, the queue says {}", queue.slots_held));
-        }
-        let before = before.map_or(0, |before| before.slots_held);
-        if held > queue.limit && held > before {
-            return Err(format!("the lanes hold {held} slots of {}", queue.limit));
-        }
-        Ok(())
-    }
-
-    /// Every payload that is to be carried out is in one place: one lane, the queue, or what was
-    /// given back.
-    fn check_places(&mut self) -> Result<(), String> {
-        let (Some(run), Some(queue)) = (self.run.clone(), self.queue) else { return Ok(()) };
-        if run.status.is_terminal() {
-            return self.check_end(&run, queue);
-        }
-        let is_open = |index: u32| self.is_open(index);
-        let mut places = vec![0_u8; queue.total as usize];
-        let note = |places: &mut Vec<u8>, index: u32| {
-            let place = places.get_mut(index as usize).ok_or("a payload is claimed that is not there")?;
-            *place += 1;
-            Ok::<(), String>(())
-        };
-        for lane in self.lanes.values() {
-            let ranges: Vec<PayloadRange> =
-                lane.claims.iter().copied().chain(lane.suspects.iter().map(|suspects| suspects.range)).collect();
-            let mut unfinished = 0;
-            for index in ranges.iter().flat_map(|range| range.start..range.end).filter(|index| is_open(*index)) {
-                note(&mut places, index)?;
-                unfinished += 1;
-            }
-            let is_known = lane.owner.is_some() || lane.unfinished >= unfinished;
-            if !is_known {
-                return Err(format!("lane {} counts {} and has {unfinished}", lane.number, lane.unfinished));
-            }
-        }
-        let mut put_back = 0;
-        for ranges in self.put_backs.values().map(|put_back| &put_back.ranges) {
-            for index in ranges.iter().flat_map(|range| range.start..range.end) {
-                note(&mut places, index)?;
-                put_back += 1;
-            }
-        }
-        if put_back != queue.put_back {
-            return Err(format!("{put_back} payloads are given back, the queue says {}", queue.put_back));
-        }
-        for index in (0..queue.total).filter(|index| is_open(*index)) {
-            let places = places[index as usize] + u8::from(index >= queue.next);
-            if places != 1 {
-                return Err(format!("payload {index} is in {places} places"));
-            }
-        }
-        Ok(())
-    }
-
     /// Whether a payload is to be carried out in the generation that goes on.
     fn is_open(&self, index: u32) -> bool {
         let Some(run) = &self.run else { return false };
@@ -386,55 +288,6 @@ impl WorkBook {
             Some((ended_in, succeeded)) => *ended_in < run.generation && !succeeded,
             None => self.canceled.get(&index).is_none_or(|canceled_in| *canceled_in >= run.generation),
         }
-    }
-
-    /// A run that has ended by its payloads has none left, but for those over its most runs.
-    fn check_end(&mut self, run: &StoredJobRun, queue: Queue) -> Result<(), String> {
-        let ended_by_itself = run.reason.is_none();
-        if let Some(index) = (0..queue.end()).find(|index| ended_by_itself && self.is_open(*index)) {
-            return Err(format!("the run is {:?}, but payload {index} is to be carried out", run.status));
-        }
-        if ended_by_itself && !self.put_backs.is_empty() {
-            return Err(format!("the run is {:?}, but payloads are given back", run.status));
-        }
-        for index in (0..queue.total).filter(|index| !self.ended.contains_key(index)) {
-            self.canceled.entry(index).or_insert(run.generation);
-        }
-        self.put_backs.clear();
-        Ok(())
-    }
-
-    /// What has not come to rest, in words.
-    pub(crate) fn unrest(&self, now: Timestamp) -> Option<String> {
-        let run = self.run.as_ref()?;
-        if let Some(wake_at) = self.lanes.values().filter_map(Lane::wake_at).min()
-            && run.status.is_terminal()
-            && self.due.is_empty()
-        {
-            return Some(format!("job run {} has ended, but a lane wakes at {wake_at}", run.id));
-        }
-        let due = self.due.values().map(|due| due.due_at).min();
-        if let Some(due) = due.filter(|due| *due < now) {
-            return Some(format!("a delivery of job run {} is due since {due}", run.id));
-        }
-        if run.status.is_terminal() && self.closings.get(&run.generation).is_none_or(|closing| !closing.is_done()) {
-            return Some(format!("what follows the end of job run {} is not done", run.id));
-        }
-        let end = Lifecycle::of_end(run.status);
-        let start = run.start_time.map(|_| Lifecycle::Started).filter(|_| end.is_some());
-        let untold =
-            start.into_iter().chain(end).find(|what| !self.told.contains_key(&(run.generation, what.detail_type())));
-        if let Some(what) = untold {
-            return Some(format!("nobody was told that job run {} has {what:?}", run.id));
-        }
-        let was_told = |what: Lifecycle| self.told.keys().any(|(_, told)| *told == what.detail_type());
-        if self.was_paused && !was_told(Lifecycle::Paused) {
-            return Some(format!("nobody was told that job run {} was paused", run.id));
-        }
-        if !self.was_exhaustion_told && self.lanes.values().any(|lane| lane.deliveries_failed > 0) {
-            return Some(format!("nobody was told that a delivery of job run {} was given up", run.id));
-        }
-        None
     }
 
     /// The world was told something about it.
@@ -450,29 +303,6 @@ impl WorkBook {
     /// When the run ended, if it has.
     pub(crate) fn ended_at(&self) -> Option<Timestamp> {
         self.ended_at
-    }
-
-    /// In a world without faults: a payload that could be carried out for long, of a run that gets on with
-    /// nothing, in words.
-    pub(crate) fn stall(&self, now: Timestamp) -> Option<String> {
-        let (run, queue, progress_at) = (self.run.as_ref()?, self.queue?, self.progress_at?);
-        let is_held = self.lanes.values().any(|lane| lane.hold_until.is_some_and(|until| until + STALL_TIME > now));
-        if run.status != JobRunStatus::Running || progress_at + STALL_TIME > now || is_held {
-            return None;
-        }
-        let put_backs = self.put_backs.values();
-        let later = put_backs.filter(|put_back| put_back.due_at + STALL_TIME > now).flat_map(|it| it.ranges.clone());
-        let later: Vec<PayloadRange> = later.collect();
-        let waits = |index: u32| {
-            let next_at = self.attempts.get(&(run.generation, index)).and_then(|them| them.last());
-            let next_at = next_at.map_or(Timestamp::EPOCH, |last| last.next_at);
-            next_at + STALL_TIME > now || later.iter().any(|range| (range.start..range.end).contains(&index))
-        };
-        let stalled = (0..queue.end()).find(|index| self.is_open(*index) && !waits(*index))?;
-        Some(format!(
-            "payload {stalled} of job run {} could be carried out, and nothing has happened since {progress_at}",
-            run.id
-        ))
     }
 
     /// What the export of the newest generation must say.

@@ -100,9 +100,10 @@ impl Worker {
         }
     }
 
-    /// Starts suspects, now that it is announced; unless the run was paused meanwhile.
+    /// Starts suspects, now that it is announced; unless the run was paused meanwhile, or may have been
+    /// because that took long.
     pub(super) fn start_announced(&mut self) {
-        let may_start = self.lane.phase == sundial_store::LanePhase::Working;
+        let may_start = self.lane.phase == sundial_store::LanePhase::Working && self.is_sure();
         for task in std::mem::take(&mut self.announced) {
             if may_start {
                 self.start(task);
