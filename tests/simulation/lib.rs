@@ -169,6 +169,7 @@ async fn run(
     let _ = user.await;
     tokio::time::sleep(faults::LATE_MAX).await;
     user::resume_all(&world).await;
+    world.has_recovered();
     let mut rested = Duration::ZERO;
     while let Some(unrest) = world.unrest() {
         if rested >= REST_TIME {

@@ -81,6 +81,7 @@ impl World {
     pub(crate) fn calm(table: Arc<dyn Backend>, executor_timeout: Duration) -> Arc<Self> {
         let world = Self::begin(1, Story::Batches, table, Duration::ZERO);
         world.end_trouble();
+        world.has_recovered();
         Arc::new(Self { outage: None, executor_timeout, ..world })
     }
 
@@ -139,6 +140,10 @@ impl World {
 
     pub(crate) fn end_trouble(&self) {
         self.is_troubled.store(false, Ordering::Relaxed);
+    }
+
+    /// Whatever is late from now on has no excuse.
+    pub(crate) fn has_recovered(&self) {
         self.checker().recover(self.now());
     }
 

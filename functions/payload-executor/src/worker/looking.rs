@@ -13,7 +13,8 @@ use super::Worker;
 const LOOK_FOR_SLOTS_EVERY: Duration = Duration::from_secs(1);
 
 impl Worker {
-    /// How often to look.
+    /// How often to look: also who writes lane and queue all the time, because only the other lanes tell
+    /// that the target asked them for time.
     pub(super) fn look_every(&self) -> Duration {
         let now = self.context.clients.clock.now();
         let others = self.seen.lanes.iter().filter(|lane| lane.number != self.lane.number && lane.slots > 0);
@@ -54,7 +55,7 @@ impl Worker {
             self.note_put_backs();
         }
         self.seen = seen;
-        (self.lease.seen_at, self.queue_seen_at) = (begun, begun);
+        (self.lease.seen_at, self.looked_at) = (begun, begun);
         Ok(true)
     }
 

@@ -77,7 +77,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         throughput: Throughput::new(),
         pacer: Pacer::default(),
         wrote_queue_at: begun,
-        queue_seen_at: begun,
+        looked_at: begun,
         leave_queue_until: begun,
         tell_at: begun,
     };
@@ -134,9 +134,10 @@ struct Worker {
     writing: Option<Writing>,
     throughput: Throughput,
     pacer: Pacer,
-    /// When the queue was last written, and when it was last written or seen.
+    /// When the queue was last written.
     wrote_queue_at: Instant,
-    queue_seen_at: Instant,
+    /// When the run and all its lanes were last looked at.
+    looked_at: Instant,
     /// Others were faster at the queue: what happened is recorded without it until then.
     leave_queue_until: Instant,
     /// When the world is told again what it could not be told.
@@ -204,8 +205,7 @@ impl Worker {
 
     /// Does everything that can be done now.
     async fn step(&mut self) -> Result<Step, StoreError> {
-        let looked_at = self.queue_seen_at.min(self.lease.seen_at);
-        if self.writing.is_none() && looked_at.elapsed() >= self.look_every() && !self.look().await? {
+        if self.writing.is_none() && self.looked_at.elapsed() >= self.look_every() && !self.look().await? {
             return Err(StoreError::Conflict);
         }
         if self.writing.is_none() {

@@ -16,7 +16,7 @@ impl Worker {
         let now = self.context.clients.clock.now();
         let in_time = |at: Timestamp| Instant::now() + at.since(now) + Duration::from_millis(1);
         let renew_at = self.lease.renewed_at + self.lease.times.renew_every;
-        let look_at = self.queue_seen_at.min(self.lease.seen_at) + self.look_every();
+        let look_at = self.looked_at + self.look_every();
         let may_start = self.lane.phase == LanePhase::Working && !self.lane.is_draining && self.free_slots() > 0;
         let start_at = self.next_start_at().filter(|_| may_start).map(in_time);
         if self.writing.is_some() {

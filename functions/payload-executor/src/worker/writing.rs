@@ -146,7 +146,7 @@ impl Worker {
                 (self.lane, self.queue) = (lane, queue.unwrap_or(self.queue));
                 self.lane.is_draining = is_draining;
                 if writes_queue {
-                    (self.wrote_queue_at, self.queue_seen_at) = (begun, begun);
+                    self.wrote_queue_at = begun;
                 }
                 self.absorb(outcome).await;
                 Ok(())
