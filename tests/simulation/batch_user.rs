@@ -55,7 +55,7 @@ impl User {
         let chance = &mut self.chance;
         let (attempts, wait) = (1 + chance.below(4), *chance.pick(&[0, 1, 10, 45]));
         let timeout = *chance.pick(&[20, 60, 600]);
-        let terms = Terms {
+        let mut terms = Terms {
             rate: chance.one_in(4).then(|| *chance.pick(&[1, 3, 20])),
             attempts: Some(attempts),
             wait: Some(Duration::from_secs(wait)),
@@ -70,6 +70,10 @@ impl User {
             20 => 1_000 + chance.below(1_500),
             _ => 2 + chance.below(40),
         };
+        if count >= 1_000 {
+            // One a second, and with extensions, would not be done within the hour.
+            terms.rate = terms.rate.map(|_| 20);
+        }
         let has_poison = chance.one_in(6);
         let mut payloads: Vec<Value> = (0..count).map(|_| payload(chance, &terms, 2)).collect();
         if chance.one_in(if count > 130 { 4 } else { 10 }) {
