@@ -38,6 +38,7 @@ mod schedules;
 mod secrets;
 mod secrets_leak;
 mod secrets_sweep;
+mod signing_secrets;
 mod table_contract;
 mod tenancy;
 mod usage;

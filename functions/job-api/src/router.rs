@@ -9,7 +9,9 @@ use sundial_runtime::Clients;
 use crate::authentication::authenticate;
 use crate::key_use::KeyUses;
 use crate::problem_response::{ApiProblem, render_problems};
-use crate::routes::{backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, schedules};
+use crate::routes::{
+    backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, schedules, signing_secrets,
+};
 
 /// The API.
 pub fn router(clients: Clients) -> Router {
@@ -19,6 +21,8 @@ pub fn router(clients: Clients) -> Router {
     let workspace = Router::new()
         .route("/projects", get(projects::list))
         .route(project, put(projects::put).get(projects::get).delete(projects::delete))
+        .route(&format!("{project}/signing-secret/rotate"), post(signing_secrets::rotate_signing))
+        .route(&format!("{project}/webhook-secret/rotate"), post(signing_secrets::rotate_webhook))
         .route(&format!("{project}/jobs"), post(jobs::create).get(jobs::list))
         .route(&format!("{project}/runs"), get(job_runs::list_of_project))
         .route(job, get(jobs::get).put(jobs::update).delete(jobs::delete))

@@ -12,7 +12,7 @@ use sundial_model::{RunId, Timestamp};
 use sundial_outbound::ResultsBucket;
 use sundial_outbound::answer_memory::HeldMemory;
 use sundial_outbound::target::{CallContext, TargetCall};
-use sundial_store::{Outcome, OutcomeLocation, PAYLOAD_BYTES_MAX, json_bytes};
+use sundial_store::{Outcome, OutcomeLocation, PAYLOAD_BYTES_MAX, SigningPurpose, json_bytes};
 
 use crate::context::RunContext;
 use crate::ready::Task;
@@ -146,9 +146,10 @@ async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timesta
         attempt: task.attempts_made + 1,
         scheduled_time: run.scheduled_time,
     };
+    let secrets = context.signing.valid_at(SigningPurpose::Calls, now);
     let call = TargetCall {
         target: &context.target,
-        signing_secret: &context.signing_secret,
+        signing_secrets: &secrets,
         api_name: &task.payload.payload.api_name,
         parameters: task.payload.payload.parameters.as_ref(),
         context: &call_context,

@@ -11,7 +11,7 @@ use sundial_model::payload::Payload;
 use sundial_model::run::{DeliveryAttempt, DeliveryStatus};
 use sundial_model::sink::Sink;
 use sundial_outbound::sink::{DeliveredOutcome, Delivery, DeliveryOutcome};
-use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, StoreError, keys};
+use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, SigningPurpose, StoreError, keys};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
@@ -251,7 +251,8 @@ async fn deliver(
         parameters: payload.parameters.as_ref(),
         outcome: delivered,
     };
-    context.clients.outbound.deliver(sink, context.webhook_secret.expose(), &delivery, now).await
+    let secrets = context.signing.valid_at(SigningPurpose::Webhooks, now);
+    context.clients.outbound.deliver(sink, &secrets, &delivery, now).await
 }
 
 #[cfg(test)]

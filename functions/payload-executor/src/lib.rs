@@ -16,6 +16,7 @@ mod lifecycle;
 mod payload_reader;
 mod ready;
 mod recover;
+mod signing;
 mod suspects;
 mod throughput;
 mod worker;

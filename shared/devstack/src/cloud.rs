@@ -7,11 +7,10 @@ use std::time::Duration;
 use aws_sdk_s3::error::DisplayErrorContext;
 use ipnet::IpNet;
 use sundial_model::WorkspaceId;
-use sundial_model::secret::SecretValues;
+use sundial_model::secret::{SecretText, SecretValues};
 use sundial_outbound::signature::new_secret;
 use sundial_runtime::{Clients, clock};
-use sundial_store::DynamoDb;
-use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
+use sundial_store::{DynamoDb, SigningSecrets};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
@@ -216,9 +215,10 @@ async fn prepare_project(clients: &Clients, description: &DevDescription) -> Res
             store.update_project(&project, target, &secrets, clock::now()).await.map_err(doing).map(drop)
         }
         None => {
-            let secrets = [SIGNING_SECRET, WEBHOOK_SECRET].map(|name| (name.to_owned(), new_secret()));
-            let secrets = SecretValues::from_stored(secrets.into());
-            let created = store.create_project(description.workspace_id, name, target, &secrets, clock::now()).await;
+            let secrets = SecretValues::default();
+            let signing = SigningSecrets::new(SecretText::new(new_secret()), SecretText::new(new_secret()));
+            let workspace = description.workspace_id;
+            let created = store.create_project(workspace, name, target, &secrets, &signing, clock::now()).await;
             created.map_err(doing).map(drop)
         }
     }

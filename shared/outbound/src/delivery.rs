@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use sundial_engine::attempt::CallResult;
 use sundial_engine::sink_delivery::DeliveryFailure;
 use sundial_model::Timestamp;
+use sundial_model::secret::SecretText;
 use sundial_model::target::{Headers, HttpUrl};
 
 use crate::client::{OutboundClient, OutboundRequest, add_headers};
@@ -65,14 +66,14 @@ impl OutboundClient {
 pub(crate) fn signed_post(
     url: &HttpUrl,
     user_headers: &Headers,
-    webhook_secret: &str,
+    webhook_secrets: &[SecretText],
     message_id: &str,
     body: Vec<u8>,
     now: Timestamp,
 ) -> OutboundRequest {
     let mut headers = json_headers();
     add_headers(&mut headers, user_headers);
-    sign(&mut headers, webhook_secret, message_id, now, &body);
+    sign(&mut headers, webhook_secrets, message_id, now, &body);
     request(Method::POST, url.as_str().to_owned(), headers, body)
 }
 

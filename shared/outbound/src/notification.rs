@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 use sundial_model::Timestamp;
 use sundial_model::lifecycle::JobRunDetail;
+use sundial_model::secret::SecretText;
 use sundial_model::sink::Notification;
 
 use crate::client::{OutboundClient, OutboundRequest};
@@ -28,18 +29,18 @@ impl OutboundClient {
     pub async fn notify(
         &self,
         notification: &Notification,
-        webhook_secret: &str,
+        webhook_secrets: &[SecretText],
         detail: &JobRunDetail,
         now: Timestamp,
     ) -> DeliveryOutcome {
         let begun = Instant::now();
-        self.try_to_deliver(notification_request(notification, webhook_secret, detail, now), begun).await
+        self.try_to_deliver(notification_request(notification, webhook_secrets, detail, now), begun).await
     }
 }
 
 fn notification_request(
     notification: &Notification,
-    webhook_secret: &str,
+    webhook_secrets: &[SecretText],
     detail: &JobRunDetail,
     now: Timestamp,
 ) -> Result<OutboundRequest, String> {
@@ -48,7 +49,7 @@ fn notification_request(
     let body = serde_json::to_vec(&body).map_err(|error| format!("the body cannot be written: {error}"))?;
     let Notification::Webhook { url, headers } = notification;
     let message_id = format!("{}_{}", detail.job_run_id, detail.generation);
-    Ok(signed_post(url, headers, webhook_secret, &message_id, body, now))
+    Ok(signed_post(url, headers, webhook_secrets, &message_id, body, now))
 }
 
 #[cfg(test)]
@@ -96,7 +97,7 @@ mod tests {
         let notification = json!({ "type": "webhook", "url": "https://example.com/hook", "headers": { "X-Key": "k" } });
         let notification: Notification = InvalidFields::read(notification).expect("a notification");
         let client = OutboundClient::over(Arc::clone(&receiver) as Arc<dyn Transport>);
-        let outcome = client.notify(&notification, secret, detail, now).await;
+        let outcome = client.notify(&notification, &[SecretText::new(secret)], detail, now).await;
         (outcome, std::mem::take(&mut *receiver.1.lock().expect("a lock")))
     }
 

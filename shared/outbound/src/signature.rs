@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 use sundial_model::Timestamp;
+use sundial_model::secret::SecretText;
 use uuid::Uuid;
 
 /// A new secret to sign with, `whsec_…`: 32 bytes.
@@ -13,13 +14,17 @@ pub fn new_secret() -> String {
     format!("whsec_{}", STANDARD.encode(bytes))
 }
 
-/// Adds the three headers that sign `body`; none when there is no secret to sign with.
-pub(crate) fn sign(headers: &mut HeaderMap, secret: &str, message_id: &str, now: Timestamp, body: &[u8]) {
-    let signature = Webhook::new(secret).and_then(|webhook| webhook.sign(message_id, now.seconds(), body));
-    let Ok(signature) = signature else {
-        tracing::error!(message_id, "the secret to sign with cannot be read");
+/// Adds the three headers that sign `body` by each of these secrets; none when there is no secret to sign with.
+pub(crate) fn sign(headers: &mut HeaderMap, secrets: &[SecretText], message_id: &str, now: Timestamp, body: &[u8]) {
+    let sign = |secret: &SecretText| Webhook::new(secret.expose())?.sign(message_id, now.seconds(), body);
+    let signatures: Vec<String> = secrets.iter().filter_map(|secret| sign(secret).ok()).collect();
+    if signatures.len() < secrets.len() || signatures.is_empty() {
+        tracing::error!(message_id, "a secret to sign with cannot be read");
+    }
+    if signatures.is_empty() {
         return;
-    };
+    }
+    let signature = signatures.join(" ");
     let timestamp = now.seconds().to_string();
     for (name, value) in [
         (HEADER_WEBHOOK_ID, message_id),
@@ -38,11 +43,14 @@ mod tests {
 
     #[test]
     fn what_we_sign_can_be_verified() {
-        let (secret, mut headers) = (new_secret(), HeaderMap::new());
+        let (secrets, mut headers) = ([new_secret(), new_secret()], HeaderMap::new());
         let now = Timestamp::from(chrono::Utc::now());
-        sign(&mut headers, &secret, "run_1", now, b"body");
-        let webhook = Webhook::new(&secret).expect("a secret");
-        assert!(webhook.verify(b"body", &headers).is_ok());
-        assert!(webhook.verify(b"another body", &headers).is_err());
+        sign(&mut headers, &secrets.clone().map(SecretText::new), "run_1", now, b"body");
+        for secret in &secrets {
+            let webhook = Webhook::new(secret).expect("a secret");
+            assert!(webhook.verify(b"body", &headers).is_ok());
+            assert!(webhook.verify(b"another body", &headers).is_err());
+        }
+        assert!(Webhook::new(&new_secret()).expect("a secret").verify(b"body", &headers).is_err());
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use sundial_model::payload::{ApiName, Parameters};
 use sundial_model::run::RunError;
+use sundial_model::secret::SecretText;
 use sundial_model::sink::Sink;
 use sundial_model::{JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, WorkspaceId};
 
@@ -133,19 +134,19 @@ impl OutboundClient {
     pub async fn deliver(
         &self,
         sink: &Sink,
-        webhook_secret: &str,
+        webhook_secrets: &[SecretText],
         delivery: &Delivery<'_>,
         now: Timestamp,
     ) -> DeliveryOutcome {
         let begun = Instant::now();
-        let request = delivery_request(sink, webhook_secret, delivery, now).await;
+        let request = delivery_request(sink, webhook_secrets, delivery, now).await;
         self.try_to_deliver(request, begun).await
     }
 }
 
 async fn delivery_request(
     sink: &Sink,
-    webhook_secret: &str,
+    webhook_secrets: &[SecretText],
     delivery: &Delivery<'_>,
     now: Timestamp,
 ) -> Result<OutboundRequest, String> {
@@ -153,7 +154,7 @@ async fn delivery_request(
     match sink {
         Sink::Webhook { url, headers, .. } => {
             let message_id = format!("{}_{}", delivery.run_id(), delivery.generation);
-            Ok(signed_post(url, headers, webhook_secret, &message_id, body, now))
+            Ok(signed_post(url, headers, webhook_secrets, &message_id, body, now))
         }
         Sink::S3 { prefix, .. } => {
             let key = delivery.object_key(prefix.as_ref().map_or("", |prefix| prefix.as_str()));

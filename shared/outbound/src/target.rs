@@ -52,8 +52,8 @@ struct Envelope<'a> {
 pub struct TargetCall<'a> {
     /// Whom, with secrets in place.
     pub target: &'a Target,
-    /// Signs the call.
-    pub signing_secret: &'a SecretText,
+    /// Sign the call.
+    pub signing_secrets: &'a [SecretText],
     /// Which API.
     pub api_name: &'a ApiName,
     /// With what.
@@ -91,7 +91,7 @@ impl OutboundClient {
             }
         }
         let message_id = format!("{run_id}_{}_{}", call.context.generation, call.context.attempt);
-        sign(&mut headers, call.signing_secret.expose(), &message_id, now, &body);
+        sign(&mut headers, call.signing_secrets, &message_id, now, &body);
         let request = OutboundRequest {
             method: Method::POST,
             url: base_url.join(call.api_name.as_str()),

@@ -5,6 +5,7 @@
 //! | workspace's API key | `WORKSPACE#019b…` | `KEY#7f3a…` |
 //! | project | `WORKSPACE#019b…` | `PROJECT#shop` |
 //! | secrets, one version | `SECRETS#019b…` | `SECRETS` |
+//! | what a project signs with | `SECRETS#019b…` (project) | `SECRETS` |
 //! | job in its project's list | `JOBS#019b…` (project) | `JOB#nightly` |
 //! | job | `JOB#019b…#nightly` (project, id) | `JOB` |
 //! | payload chunk | `PAYLOADS#019b…` (part) | `CHUNK#00000200` (first index) |
@@ -77,6 +78,11 @@ pub fn project(workspace_id: WorkspaceId, name: &ProjectName) -> Key {
 /// One version of the secrets of a project or a job.
 pub fn secrets(id: SecretsId) -> Key {
     Key::new(format!("SECRETS#{id}"), "SECRETS")
+}
+
+/// What a project signs with: as secrets of which its own id is the version, so that they are swept alike.
+pub fn signing_secrets(project: ProjectId) -> Key {
+    secrets(SecretsId(project.0))
 }
 
 /// Where a project's list of jobs stands.

@@ -9,6 +9,7 @@ use sundial_model::{ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId};
 use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json, read};
 use crate::secrets::put_secrets;
+use crate::signing_secrets::SigningSecrets;
 use crate::table::{Expect, Range, Write, first_revision};
 use crate::{Store, keys};
 
@@ -25,7 +26,7 @@ pub struct StoredProject {
     /// Its target, without secrets.
     #[serde(with = "as_json")]
     pub target: Target,
-    /// Its secrets: those of the target, and those it signs with.
+    /// The secrets of its target.
     pub secrets: SecretsId,
     /// When it was created.
     pub created_at: Timestamp,
@@ -112,6 +113,7 @@ impl Store {
         name: ProjectName,
         target: Target,
         secrets: &SecretValues,
+        signing: &SigningSecrets,
         now: Timestamp,
     ) -> Result<StoredProject, StoreError> {
         let id = ProjectId::new();
@@ -128,7 +130,11 @@ impl Store {
             revision: first,
         };
         self.table
-            .write(vec![project.put(Expect::NothingBefore(first))?, put_secrets(project.secrets, secrets)?])
+            .write(vec![
+                project.put(Expect::NothingBefore(first))?,
+                put_secrets(project.secrets, secrets)?,
+                signing.put(id, Expect::Nothing)?,
+            ])
             .await?;
         Ok(project)
     }
@@ -153,7 +159,7 @@ impl Store {
             ..project.clone()
         };
         let mut writes = vec![changed.put(Expect::Revision(project.revision))?, put_secrets(changed.secrets, secrets)?];
-        writes.extend(self.abandon(&[], Some(project.secrets), now)?);
+        writes.extend(self.abandon(&[], [project.secrets], now)?);
         self.table.write(writes).await?;
         Ok(changed)
     }
@@ -178,7 +184,8 @@ impl Store {
         }
         let key = keys::project(project.workspace_id, &project.name);
         let mut writes = vec![Write::Delete(key, Expect::Revision(revision))];
-        writes.extend(self.abandon(&[], Some(project.secrets), now)?);
+        // Its runs sign as long as they have something to deliver.
+        writes.extend(self.abandon(&[], [project.secrets, SecretsId(project.id.0)], now)?);
         self.table.write(writes).await?;
         Ok(true)
     }
@@ -188,8 +195,3 @@ impl Store {
         project.deleting_since.is_none_or(|since| now.since(since) >= DELETION_TIME)
     }
 }
-
-/// Keys of the secrets that a project signs with, beside those of its target.
-pub const SIGNING_SECRET: &str = "signing-secret";
-/// Signs deliveries and notifications.
-pub const WEBHOOK_SECRET: &str = "webhook-secret";

@@ -1,4 +1,5 @@
-//! Secrets: immutable versions, each in an item of its own and nowhere else.
+//! Secrets of jobs and targets: immutable versions, each in an item of its own and nowhere else. What projects
+//! sign with stands in `signing_secrets.rs`.
 
 use std::collections::BTreeMap;
 

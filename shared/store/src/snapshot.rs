@@ -27,7 +27,7 @@ pub struct Snapshot {
     /// Its project's target, without secrets.
     #[serde(with = "as_json")]
     pub target: Target,
-    /// The secrets of the project.
+    /// The secrets of the target.
     pub project_secrets: SecretsId,
     /// Its initial payloads.
     #[serde(with = "as_json")]

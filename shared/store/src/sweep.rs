@@ -60,7 +60,7 @@ impl Store {
     pub(crate) fn abandon(
         &self,
         parts: &[PayloadPart],
-        secrets: Option<SecretsId>,
+        secrets: impl IntoIterator<Item = SecretsId>,
         now: Timestamp,
     ) -> Result<Vec<Write>, StoreError> {
         let parts: Vec<_> = parts.iter().map(|part| part.id).collect();

@@ -8,6 +8,7 @@ pub(crate) mod jobs;
 pub(crate) mod payloads;
 pub(crate) mod projects;
 pub(crate) mod schedules;
+pub(crate) mod signing_secrets;
 
 use std::collections::HashMap;
 use std::str::FromStr;

@@ -5,16 +5,15 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::project::{Project, ProjectInput};
-use sundial_model::secret::{HasSecrets, SecretValues};
+use sundial_model::secret::{HasSecrets, SecretText, SecretValues};
 use sundial_model::target::Target;
 use sundial_model::{InvalidFields, ProjectName};
 use sundial_outbound::signature::new_secret;
 use sundial_runtime::Clients;
-use sundial_store::projects::{SIGNING_SECRET, WEBHOOK_SECRET};
-use sundial_store::{StoreError, StoredProject};
+use sundial_store::{SigningSecrets, StoreError, StoredProject};
 
 use super::{FoundProject, Workspace};
 use crate::body::{Json, Page};
@@ -71,11 +70,9 @@ async fn create(
 ) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
     target.keep_redacted(None, &SecretValues::default())?;
     let (signing, webhook) = (new_secret(), new_secret());
-    let mut values = target.secret_values().expose().clone();
-    values.insert(SIGNING_SECRET.to_owned(), signing.clone());
-    values.insert(WEBHOOK_SECRET.to_owned(), webhook.clone());
-    let values = SecretValues::from_stored(values);
-    let project = clients.store.create_project(workspace.id, name, target, &values, clients.clock.now()).await?;
+    let (values, now) = (target.secret_values(), clients.clock.now());
+    let own = SigningSecrets::new(SecretText::new(signing.as_str()), SecretText::new(webhook.as_str()));
+    let project = clients.store.create_project(workspace.id, name, target, &values, &own, now).await?;
     let answer =
         ProjectAnswer { project: project.answer(), signing_secret: Some(signing), webhook_secret: Some(webhook) };
     Ok((StatusCode::CREATED, JsonAnswer(answer)))
@@ -88,13 +85,7 @@ async fn update(
 ) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
     let stored = clients.store.secret_values(Some(project.secrets)).await?;
     target.keep_redacted(Some(&project.target), &stored)?;
-    let mut values: BTreeMap<String, String> = target.secret_values().expose().clone();
-    for own in [SIGNING_SECRET, WEBHOOK_SECRET] {
-        if let Some(secret) = stored.expose().get(own) {
-            values.insert(own.to_owned(), secret.clone());
-        }
-    }
-    let values = SecretValues::from_stored(values);
+    let values = target.secret_values();
     let project = clients.store.update_project(project, target, &values, clients.clock.now()).await?;
     Ok((StatusCode::OK, JsonAnswer(answer(&project))))
 }

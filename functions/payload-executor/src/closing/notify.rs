@@ -2,13 +2,14 @@
 
 use futures::future::join_all;
 use sundial_engine::sink_delivery::next_delivery;
-use sundial_store::PendingNotification;
+use sundial_store::{PendingNotification, SigningPurpose};
 
 use super::Closer;
 
 impl Closer {
     /// Tries the notifications that are due.
     pub(super) async fn notify(&mut self) {
+        self.context.signing.refresh(&self.context.clients.store).await;
         let now = self.now();
         let count = self.context.definition.notifications.len();
         let new = || (0..count).map(|index| PendingNotification { index, attempts_made: 0, due_at: now }).collect();
@@ -25,8 +26,8 @@ impl Closer {
             return Some(pending);
         }
         let notification = context.definition.notifications.get(pending.index)?;
-        let (outbound, secret) = (&context.clients.outbound, context.webhook_secret.expose());
-        let outcome = outbound.notify(notification, secret, &self.closing.detail, now).await;
+        let secrets = context.signing.valid_at(SigningPurpose::Webhooks, now);
+        let outcome = context.clients.outbound.notify(notification, &secrets, &self.closing.detail, now).await;
         let failure = outcome.failure?;
         let attempts_made = pending.attempts_made + 1;
         let spread = fastrand::f64() * 2.0 - 1.0;

@@ -56,6 +56,7 @@ impl Worker {
         }
         self.seen = seen;
         (self.lease.seen_at, self.looked_at) = (begun, begun);
+        self.context.signing.refresh(&self.context.clients.store).await;
         Ok(true)
     }
 
