@@ -158,7 +158,9 @@ pub(crate) fn add_headers(headers: &mut HeaderMap, user: &Headers) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpStream;
     use sundial_model::secret::SecretText;
+    use tokio::net::{TcpListener, TcpSocket};
 
     #[tokio::test]
     async fn addresses_in_urls_are_checked_in_every_notation() {
@@ -204,6 +206,44 @@ mod tests {
             let result = client.send(request).await.result;
             assert!(matches!(result, CallResult::BlockedAddress(_)), "{host}: {result:?}");
         }
+    }
+
+    fn to(port: u16, timeout: Duration) -> OutboundRequest {
+        OutboundRequest {
+            method: http::Method::POST,
+            url: format!("http://127.0.0.1:{port}/"),
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            timeout,
+            answer_bytes_max: 10,
+        }
+    }
+
+    // In virtual time, which goes on when everything waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_ten_seconds_and_an_answer_has_the_time_of_its_request() {
+        let guard = AddressGuard::allowing(vec!["127.0.0.0/8".parse().expect("a range")]);
+        let client = OutboundClient::new(guard, AnswerMemory::default()).expect("a client");
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        // Connections that nobody takes fill the listener's queue; after that, the system answers no more.
+        let listener = socket.listen(1).expect("a listener");
+        let address = listener.local_addr().expect("an address");
+        let mut waiting = Vec::new();
+        while let Ok(connected) = TcpStream::connect_timeout(&address, Duration::from_millis(500)) {
+            waiting.push(connected);
+        }
+        let begun = Instant::now();
+        let result = client.send(to(address.port(), Duration::from_secs(600))).await.result;
+        assert!(matches!(result, CallResult::ConnectionError(_)), "{result:?}");
+        assert_eq!(begun.elapsed().as_secs(), CONNECT_TIMEOUT.as_secs());
+
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let port = silent.local_addr().expect("an address").port();
+        let begun = Instant::now();
+        let result = client.send(to(port, Duration::from_secs(600))).await.result;
+        assert!(matches!(result, CallResult::Timeout), "{result:?}");
+        assert_eq!(begun.elapsed().as_secs(), 600);
     }
 
     #[test]
