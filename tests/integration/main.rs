@@ -30,6 +30,7 @@ mod overlap;
 mod payload_pages;
 mod payload_pages_beside;
 mod payload_pages_refused;
+mod redeliveries;
 mod restart;
 mod results;
 mod retries;

@@ -15,7 +15,7 @@ impl User {
     /// Something that a user may do to a job that is carried out.
     pub(crate) async fn change_batch(&mut self, number: u64) {
         let job = format!("/jobs/job-{number}");
-        match self.chance.below(20) {
+        match self.chance.below(23) {
             0..3 => self.pause(number).await,
             3..7 => self.resume(number).await,
             7..10 => {
@@ -24,7 +24,8 @@ impl User {
             }
             10 => self.terminate(&job).await,
             11..14 => self.retry(&job).await,
-            14 => {
+            14..17 => self.redeliver(&job).await,
+            17 => {
                 let page: Vec<Value> = (0..3).map(|_| payload(&mut self.chance, &Terms::default(), 1)).collect();
                 self.call("POST", &format!("{job}/payload"), Some(json!(page))).await;
             }
@@ -48,6 +49,13 @@ impl User {
     async fn retry(&mut self, job: &str) {
         let Some(id) = self.any_run(job).await else { return };
         self.call("POST", &format!("{job}/runs/{id}/retry"), None).await;
+    }
+
+    /// Wants something delivered once more: all that was given up, or a payload, whatever became of it.
+    async fn redeliver(&mut self, job: &str) {
+        let Some(id) = self.any_run(job).await else { return };
+        let what = if self.chance.one_in(2) { String::new() } else { format!("/payloads/{}", self.chance.below(12)) };
+        self.call("POST", &format!("{job}/runs/{id}{what}/redeliver"), None).await;
     }
 
     /// A job that runs when it is triggered.

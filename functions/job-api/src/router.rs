@@ -10,7 +10,7 @@ use crate::authentication::authenticate;
 use crate::key_use::KeyUses;
 use crate::problem_response::{ApiProblem, render_problems};
 use crate::routes::{
-    backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, schedules, signing_secrets,
+    backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, redeliveries, schedules, signing_secrets,
 };
 
 /// The API.
@@ -37,8 +37,10 @@ pub fn router(clients: Clients) -> Router {
         .route(run, get(job_runs::get))
         .route(&format!("{run}/terminate"), post(job_runs::terminate))
         .route(&format!("{run}/retry"), post(job_runs::retry))
+        .route(&format!("{run}/redeliver"), post(redeliveries::of_run))
         .route(&format!("{run}/payloads"), get(payloads::list))
         .route(&format!("{run}/payloads/{{index}}"), get(payloads::get))
+        .route(&format!("{run}/payloads/{{index}}/redeliver"), post(redeliveries::of_payload))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state((clients.clone(), KeyUses::default()), authenticate));

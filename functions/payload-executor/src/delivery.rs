@@ -63,8 +63,7 @@ pub(crate) struct Ended<'a> {
 impl Ended<'_> {
     /// About how many bytes it takes to deliver it.
     pub(crate) fn bytes(&self) -> usize {
-        let in_bucket = self.outcome.location.as_ref().map_or(0, |location| location.size);
-        self.payload_bytes + self.outcome.bytes() + usize::try_from(in_bucket).unwrap_or(usize::MAX)
+        self.payload_bytes + self.outcome.delivered_bytes()
     }
 }
 
@@ -79,12 +78,30 @@ pub(crate) fn due_with<'a>(
     now: Timestamp,
 ) -> Vec<DueDeliveries> {
     let Some(sink) = &context.definition.sink else { return Vec::new() };
+    let wanted = ended.filter(|ended| sink.wants(&ended.payload.api_name, ended.outcome.has_succeeded()));
+    let generation = context.run.generation;
+    in_batches(wanted.map(|ended| Due { index: ended.outcome.index, generation, round: 0, bytes: ended.bytes() }), now)
+}
+
+/// A delivery that becomes due.
+pub(crate) struct Due {
+    pub(crate) index: u32,
+    /// In which generation the payload ended.
+    pub(crate) generation: u32,
+    /// How often it was requested again.
+    pub(crate) round: u32,
+    /// About how many bytes it takes.
+    pub(crate) bytes: usize,
+}
+
+/// Batches of one segment each, in the order of their indices, which is that of the deliveries.
+pub(crate) fn in_batches(deliveries: impl IntoIterator<Item = Due>, now: Timestamp) -> Vec<DueDeliveries> {
     let mut batches: Vec<DueDeliveries> = Vec::new();
-    for ended in ended.filter(|ended| sink.wants(&ended.payload.api_name, ended.outcome.has_succeeded())) {
-        let (index, bytes) = (ended.outcome.index, ended.bytes());
+    for Due { index, generation, round, bytes } in deliveries {
         match batches.last_mut() {
             Some(batch)
                 if keys::segment_of(batch.indices[0]) == keys::segment_of(index)
+                    && (batch.generation, batch.round) == (generation, round)
                     && batch.bytes + bytes <= BATCH_BYTES =>
             {
                 batch.indices.push(index);
@@ -92,7 +109,8 @@ pub(crate) fn due_with<'a>(
             }
             _ => batches.push(DueDeliveries {
                 due_at: now,
-                generation: context.run.generation,
+                generation,
+                round,
                 attempts_made: 0,
                 bytes,
                 indices: vec![index],
@@ -185,12 +203,12 @@ fn judge(
             error: outcome.error,
             response: outcome.response,
         };
-        attempts.push(DeliveryRecord { index, attempt });
+        attempts.push(DeliveryRecord { index, generation: due.generation, round: due.round, attempt });
     }
     let batch = |due_at: Timestamp, attempts_made: u32, mut indices: Vec<u32>| {
         indices.sort_unstable();
         // How they share the bytes is not known.
-        DueDeliveries { due_at, generation: due.generation, attempts_made, bytes: due.bytes, indices }
+        DueDeliveries { due_at, attempts_made, indices, ..due.clone() }
     };
     let mut later: Vec<_> = in_groups(again).map(|(due_at, indices)| batch(due_at, attempts_made, indices)).collect();
     if !untried.is_empty() {
@@ -265,6 +283,7 @@ mod tests {
         let due = DueDeliveries {
             due_at: Timestamp::EPOCH,
             generation: 1,
+            round: 0,
             attempts_made: 0,
             bytes: 9,
             indices: vec![1, 2, 3, 4],
@@ -286,8 +305,14 @@ mod tests {
 
     #[test]
     fn what_there_was_no_time_for_stays_due_and_uses_up_no_attempt() {
-        let due =
-            DueDeliveries { due_at: Timestamp::EPOCH, generation: 1, attempts_made: 3, bytes: 9, indices: vec![1, 2] };
+        let due = DueDeliveries {
+            due_at: Timestamp::EPOCH,
+            generation: 1,
+            round: 0,
+            attempts_made: 3,
+            bytes: 9,
+            indices: vec![1, 2],
+        };
         let judged = judge(due, vec![(2, None), (1, None)], Timestamp::EPOCH);
         assert_eq!((judged.again[0].attempts_made, judged.again[0].indices.clone()), (3, vec![1, 2]));
         assert_eq!((judged.attempts.len(), judged.delivered, judged.failed), (0, 0, 0));

@@ -13,6 +13,7 @@ use crate::lane::Lane;
 use crate::outcome::{AttemptRecord, DeliveryRecord, DueDeliveries, Outcome, json_bytes};
 use crate::put_backs::PutBack;
 use crate::queue::Queue;
+use crate::redelivery::DeliveryRequest;
 use crate::run_partition::StoredJobRun;
 use crate::run_payloads::extension_writes;
 use crate::table::{Expect, TransactionToken, Write};
@@ -49,6 +50,8 @@ pub struct Commit {
     pub due: Vec<DueDeliveries>,
     /// Deliveries that are no longer due then.
     pub done: Vec<DueDeliveries>,
+    /// Which of those that have become due were requested again.
+    pub requests: Vec<DeliveryRequest>,
     /// Delivery attempts that were made.
     pub deliveries: Vec<DeliveryRecord>,
     /// What the run is extended by: payloads, and the index of the first of them. The queue counts
@@ -136,11 +139,18 @@ impl Commit {
         for due in &self.due {
             writes.push(record(run, due.key(id, lane.number), due, Expect::Anything)?);
         }
+        for request in &self.requests {
+            let lowest = request.indices.first().copied().unwrap_or(0);
+            let key = keys::delivery_request(id, request.generation, lowest, request.round);
+            // Nothing stands there: a round is requested once.
+            writes.push(record(run, key, request, Expect::Nothing)?);
+        }
         for done in &self.done {
             writes.push(Write::Delete(done.key(id, lane.number), Expect::Anything));
         }
         for deliveries in batches(&self.deliveries, |record| record.index, json_bytes) {
-            let key = keys::deliveries(id, generation, deliveries[0].index, deliveries[0].attempt.time);
+            let first = &deliveries[0];
+            let key = keys::deliveries(id, first.generation, first.index, first.attempt.time);
             writes.push(record(run, key, &DeliveriesItem { deliveries }, Expect::Anything)?);
         }
         if let Some((first, payloads)) = &self.extension {

@@ -24,6 +24,7 @@
 //! | outcomes of a segment | `RUN#6f1c…#SEGMENT#00002` | `OUTCOME#0001#00000200` (generation, lowest index) |
 //! | failed attempts of a segment | `RUN#6f1c…#SEGMENT#00002` | `ATTEMPT#0001#00000200#03#00000017` (generation, lowest index, lane, its revision) |
 //! | delivery attempts | `RUN#6f1c…#SEGMENT#00002` | `DELIVERY#0001#00000200#2026-…Z` |
+//! | deliveries requested again | `RUN#6f1c…#SEGMENT#00002` | `DELIVERY-REQUEST#0001#00000200#0001` (generation, lowest index, round) |
 //!
 //! Payloads of a run are spread over segments of [`SEGMENT_LENGTH`], each a partition of its own,
 //! so that no run is held to one partition's write limit.
@@ -250,6 +251,10 @@ pub const OUTCOME_PREFIX: &str = "OUTCOME#";
 pub const ATTEMPT_PREFIX: &str = "ATTEMPT#";
 /// What the sort keys of delivery attempts begin with.
 pub const DELIVERY_PREFIX: &str = "DELIVERY#";
+/// What those of requests to deliver once more begin with.
+pub const DELIVERY_REQUEST_PREFIX: &str = "DELIVERY-REQUEST#";
+/// What both begin with.
+pub const DELIVERIES_PREFIX: &str = "DELIVERY";
 
 /// Outcomes of one segment that were recorded together, under the lowest of their indices.
 pub fn outcomes(run: JobRunId, generation: u32, lowest_index: u32) -> Key {
@@ -267,6 +272,12 @@ pub fn attempts(run: JobRunId, generation: u32, lowest_index: u32, lane: u32, re
 pub fn deliveries(run: JobRunId, generation: u32, lowest_index: u32, time: Timestamp) -> Key {
     let partition = segment(run, segment_of(lowest_index));
     Key::new(partition, format!("{DELIVERY_PREFIX}{generation:04}#{lowest_index:08}#{time}"))
+}
+
+/// Deliveries of one segment that were requested again together.
+pub fn delivery_request(run: JobRunId, generation: u32, lowest_index: u32, round: u32) -> Key {
+    let partition = segment(run, segment_of(lowest_index));
+    Key::new(partition, format!("{DELIVERY_REQUEST_PREFIX}{generation:04}#{lowest_index:08}#{round:04}"))
 }
 
 #[cfg(test)]

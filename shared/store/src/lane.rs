@@ -8,6 +8,7 @@ use sundial_model::{JobRunId, Timestamp};
 
 use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json};
+use crate::redelivery::RedeliveryProgress;
 use crate::table::{Expect, Write};
 use crate::{Store, keys};
 
@@ -139,12 +140,16 @@ pub struct Lane {
     pub succeeded: u32,
     /// How many ended badly in this generation.
     pub failed: u32,
-    /// How many deliveries were taken by the sink.
-    pub delivered: u32,
-    /// How many deliveries were given up.
-    pub deliveries_failed: u32,
+    /// How many deliveries were taken by the sink; less those that are requested again through this lane, which
+    /// may have been taken in others.
+    pub delivered: i64,
+    /// How many deliveries were given up; less those that are requested again.
+    pub deliveries_failed: i64,
     /// How many deliveries are waiting.
     pub deliveries_pending: u32,
+    /// All deliveries that were given up are to be made once more: how far they were looked for.
+    #[serde(with = "as_json", default, skip_serializing_if = "Option::is_none")]
+    pub redelivery: Option<RedeliveryProgress>,
     /// What is still to be told to the world.
     #[serde(with = "as_json", default, skip_serializing_if = "Vec::is_empty")]
     pub announce: Vec<Announcement>,
@@ -186,6 +191,7 @@ impl Lane {
             delivered: 0,
             deliveries_failed: 0,
             deliveries_pending: 0,
+            redelivery: None,
             announce: Vec::new(),
             hold_until: None,
             next_at: Some(next_at),
@@ -249,7 +255,8 @@ impl Lane {
 
     /// When it is looked at while it only delivers: now, if there is anything.
     pub(crate) fn wake_for_rest(&self, now: Timestamp) -> Option<Timestamp> {
-        (self.deliveries_pending > 0 || !self.announce.is_empty()).then_some(now)
+        let delivers = self.deliveries_pending > 0 || self.redelivery.is_some();
+        (delivers || !self.announce.is_empty()).then_some(now)
     }
 
     pub(crate) fn put(&self, run: JobRunId) -> Result<Write, StoreError> {

@@ -26,6 +26,7 @@ mod payload_parts;
 pub mod projects;
 mod put_backs;
 mod queue;
+mod redelivery;
 mod release;
 mod run_partition;
 mod run_payloads;
@@ -59,6 +60,9 @@ pub use payload_parts::{PAYLOAD_BYTES_MAX, PayloadPart};
 pub use projects::StoredProject;
 pub use put_backs::{PUT_BACK_MAX, PutBack};
 pub use queue::Queue;
+pub use redelivery::{
+    DeliveryRequest, DeliveryStanding, REDELIVERY_LANE, Redelivery, RedeliveryProgress, SegmentDeliveries,
+};
 pub use run_partition::{RunPartition, StoredJobRun};
 pub use run_payloads::extension_writes_max;
 pub use run_view::RunView;

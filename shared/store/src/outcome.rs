@@ -57,6 +57,12 @@ impl Outcome {
         100 + result + self.error.as_ref().map_or(0, json_bytes)
     }
 
+    /// About how many bytes it takes to deliver it.
+    pub fn delivered_bytes(&self) -> usize {
+        let in_bucket = self.location.as_ref().map_or(0, |location| location.size);
+        self.bytes() + usize::try_from(in_bucket).unwrap_or(usize::MAX)
+    }
+
     /// Whether it ended well.
     pub fn has_succeeded(&self) -> bool {
         self.error.is_none()
@@ -97,6 +103,9 @@ pub struct DueDeliveries {
     pub due_at: Timestamp,
     /// In which generation the payloads ended.
     pub generation: u32,
+    /// How often they were requested again.
+    #[serde(default)]
+    pub round: u32,
     /// How many attempts were made before.
     pub attempts_made: u32,
     /// About how many bytes are to be delivered.
@@ -118,6 +127,12 @@ impl DueDeliveries {
 pub struct DeliveryRecord {
     /// The payload.
     pub index: u32,
+    /// In which generation it ended.
+    #[serde(default)]
+    pub generation: u32,
+    /// How often its delivery had been requested again.
+    #[serde(default)]
+    pub round: u32,
     /// The attempt.
     #[serde(flatten)]
     pub attempt: DeliveryAttempt,

@@ -13,8 +13,8 @@ use crate::queue::Queue;
 use crate::table::{Expect, Range, Write};
 use crate::{RUN_AGE_MAX, Store, keys};
 
-/// A run ends so long before its items may go: what follows its end needs them.
-const END_BEFORE_EXPIRY: Duration = Duration::from_secs(24 * 60 * 60);
+/// No delivery takes longer, from when it becomes due to its end. A run ends so long before its items may go.
+pub(crate) const DELIVERIES_TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A job run as it is kept, but for what it is an instance of (its [`Snapshot`](crate::Snapshot)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl StoredJobRun {
 
     /// When it must have ended, whatever it is waiting for.
     pub fn too_old_at(&self) -> Timestamp {
-        (self.generation_began_at + RUN_AGE_MAX).min(self.keep_until - END_BEFORE_EXPIRY)
+        (self.generation_began_at + RUN_AGE_MAX).min(self.keep_until - DELIVERIES_TIME_MAX)
     }
 
     /// When the evaluator must end it.
@@ -146,10 +146,11 @@ impl RunPartition {
 
     /// The counters of deliveries: sums over the lanes.
     pub fn deliveries(&self) -> DeliverySummary {
+        let sum = |count: fn(&Lane) -> i64| u32::try_from(self.lanes.iter().map(count).sum::<i64>()).unwrap_or(0);
         DeliverySummary {
-            delivered: self.lanes.iter().map(|lane| lane.delivered).sum(),
-            pending: self.lanes.iter().map(|lane| lane.deliveries_pending).sum(),
-            failed: self.lanes.iter().map(|lane| lane.deliveries_failed).sum(),
+            delivered: sum(|lane| lane.delivered),
+            pending: sum(|lane| lane.deliveries_pending.into()),
+            failed: sum(|lane| lane.deliveries_failed),
         }
     }
 

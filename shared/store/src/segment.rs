@@ -9,6 +9,7 @@ use crate::commit::{AttemptsItem, DeliveriesItem, OutcomesItem};
 use crate::error::StoreError;
 use crate::item::{Item, read, text};
 use crate::outcome::{AttemptRecord, DeliveryRecord, DueDeliveries, Outcome};
+use crate::redelivery::SegmentDeliveries;
 use crate::run_partition::StoredJobRun;
 use crate::table::Range;
 use crate::{Store, keys};
@@ -87,15 +88,33 @@ impl Store {
         Ok(attempts)
     }
 
-    /// The delivery attempts of a segment's payloads, by time.
+    /// The delivery attempts of a segment's payloads, in the order of generations, requests, and times.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn deliveries(&self, run: JobRunId, segment: u32) -> Result<Vec<DeliveryRecord>, StoreError> {
         let items: Vec<DeliveriesItem> = self.segment_items(run, segment, keys::DELIVERY_PREFIX).await?;
         let mut records: Vec<_> = items.into_iter().flat_map(|item| item.deliveries).collect();
-        records.sort_by_key(|record| record.attempt.time);
+        records.sort_by_key(|record| (record.generation, record.round, record.attempt.time));
         Ok(records)
+    }
+
+    /// Where the deliveries of a segment's payloads stand.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn segment_deliveries(&self, run: JobRunId, segment: u32) -> Result<SegmentDeliveries, StoreError> {
+        let partition = keys::segment(run, segment);
+        let (mut records, mut requests) = (Vec::new(), Vec::new());
+        for item in self.table.query_all(&Range::prefix(&partition, keys::DELIVERIES_PREFIX)).await? {
+            if text(&item, "sk")?.starts_with(keys::DELIVERY_REQUEST_PREFIX) {
+                requests.push(read(item)?.value);
+            } else {
+                let DeliveriesItem { deliveries } = read(item)?.value;
+                records.extend(deliveries);
+            }
+        }
+        Ok(SegmentDeliveries::new(&records, &requests))
     }
 
     async fn segment_items<T: DeserializeOwned>(

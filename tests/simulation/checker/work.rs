@@ -16,7 +16,9 @@ use sundial_model::job_run::JobRunStatus;
 use sundial_model::lifecycle::Lifecycle;
 use sundial_store::inspection::WorkChange;
 use sundial_store::keys::Key;
-use sundial_store::{Closing, DueDeliveries, Export, Lane, Outcome, PutBack, Queue, StoredJobRun};
+use sundial_store::{
+    Closing, DeliveryRecord, DeliveryRequest, DueDeliveries, Export, Lane, Outcome, PutBack, Queue, StoredJobRun,
+};
 
 use super::{Caller, Role};
 use crate::Statistics;
@@ -73,6 +75,8 @@ struct Batch {
     has_progress: bool,
     due: Vec<DueDeliveries>,
     tried: Vec<DueDeliveries>,
+    deliveries: Vec<DeliveryRecord>,
+    requests: Vec<DeliveryRequest>,
 }
 
 impl Batch {
@@ -124,6 +128,7 @@ impl WorkBook {
             self.check_fence(caller, &batch, &lanes_before)?;
         }
         self.check_outcomes(&batch, queue_before)?;
+        self.check_requests(&batch)?;
         self.check_deliveries(&batch)?;
         self.check_counters()?;
         self.check_slots(queue_before)?;
@@ -178,6 +183,8 @@ impl WorkBook {
             WorkChange::Tried(key) => {
                 batch.tried.extend(self.due.remove(&key));
             }
+            WorkChange::Deliveries(deliveries) => batch.deliveries.extend(deliveries),
+            WorkChange::Requested(request) => batch.requests.push(request),
             WorkChange::Closing(closing) => {
                 self.check_notifications(&closing)?;
                 self.closings.insert(closing.generation, *closing);
@@ -278,7 +285,7 @@ impl WorkBook {
         if due != pending {
             return Err(format!("{due} deliveries are due, but {pending} are counted"));
         }
-        Ok(())
+        self.check_delivery_counters()
     }
 
     /// Whether a payload is to be carried out in the generation that goes on.

@@ -7,6 +7,7 @@ pub(crate) mod job_runs;
 pub(crate) mod jobs;
 pub(crate) mod payloads;
 pub(crate) mod projects;
+pub(crate) mod redeliveries;
 pub(crate) mod schedules;
 pub(crate) mod signing_secrets;
 

@@ -59,12 +59,16 @@ pub(crate) async fn get(
     FoundRun(partition): FoundRun,
     Path(parameters): Path<HashMap<String, String>>,
 ) -> Result<JsonAnswer<Run>, ApiProblem> {
-    let index = parameters.get("index").and_then(|text| text.parse::<u32>().ok());
-    let index =
-        index.filter(|index| *index < partition.queue.total).ok_or_else(|| Problem::not_found("such payload"))?;
+    let index = index_in(&partition, &parameters)?;
     let mut run = one(&clients, &partition, index).await?;
     add_link(&clients, &mut run).await?;
     Ok(JsonAnswer(run))
+}
+
+/// The payload that a path names; it is there.
+pub(super) fn index_in(partition: &RunPartition, parameters: &HashMap<String, String>) -> Result<u32, ApiProblem> {
+    let index = parameters.get("index").and_then(|text| text.parse::<u32>().ok());
+    index.filter(|index| *index < partition.queue.total).ok_or_else(|| Problem::not_found("such payload").into())
 }
 
 async fn one(clients: &Clients, partition: &RunPartition, index: u32) -> Result<Run, ApiProblem> {

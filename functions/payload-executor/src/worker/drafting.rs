@@ -11,6 +11,7 @@ use sundial_store::{
 };
 
 use super::claiming::WAITING_BYTES_MAX;
+use super::writing::Says;
 use super::{Unread, Worker};
 use crate::attempt::too_many_payloads;
 use crate::buffer::Batch;
@@ -73,8 +74,8 @@ impl Draft {
 }
 
 impl Worker {
-    /// A draft with what happened, as far as it fits, and nothing else yet.
-    pub(super) fn begin_draft(&mut self) -> Draft {
+    /// A draft with what happened, if that is what it says, as far as it fits; and nothing else yet.
+    pub(super) fn begin_draft(&mut self, says: Says) -> Draft {
         Draft {
             lane: self.lane.clone(),
             queue: self.queue,
@@ -83,7 +84,7 @@ impl Worker {
             unread: Vec::new(),
             needs_queue: false,
             returns_all: false,
-            batch: self.buffer.take(),
+            batch: if says == Says::WhatHappened { self.buffer.take() } else { Batch::default() },
             deferred: Vec::new(),
             reserved: None,
         }
@@ -148,8 +149,8 @@ impl Worker {
         lane.deliveries_pending += due.iter().map(|due| due.indices.len() as u32).sum::<u32>();
         for tried in &draft.batch.tried {
             lane.deliveries_pending = lane.deliveries_pending.saturating_sub(tried.delivered + tried.failed);
-            lane.delivered += tried.delivered;
-            lane.deliveries_failed += tried.failed;
+            lane.delivered += i64::from(tried.delivered);
+            lane.deliveries_failed += i64::from(tried.failed);
             if tried.failed > 0 && !lane.announce.contains(&Announcement::DeliveryExhausted) {
                 lane.announce.push(Announcement::DeliveryExhausted);
             }

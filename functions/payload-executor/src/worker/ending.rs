@@ -103,8 +103,12 @@ impl Worker {
     /// Whether the worker is still there at a time, which is soon; and if it is now, whether it can act.
     fn stays_until(&self, at: Timestamp) -> bool {
         let wait = at.since(self.context.clients.clock.now());
-        let may_act = !self.lane.is_draining && Instant::now() + self.needed_time() < self.end_at;
-        wait <= WAIT_MAX && Instant::now() + wait < self.end_at && (!wait.is_zero() || may_act)
+        wait <= WAIT_MAX && Instant::now() + wait < self.end_at && (!wait.is_zero() || self.may_act())
+    }
+
+    /// Whether there is time for the next thing to do.
+    pub(super) fn may_act(&self) -> bool {
+        !self.lane.is_draining && Instant::now() + self.needed_time() < self.end_at
     }
 
     /// When there is nothing to do for long: until when, or for good. Who has no time left waits as well,
@@ -117,7 +121,8 @@ impl Worker {
         let next_at = || self.next_start_at().into_iter().chain(self.queue_due_at()).min().unwrap_or(now);
         let work_at = (self.lane.phase == LanePhase::Working).then(next_at);
         let tell_at = (!self.lane.announce.is_empty()).then_some(now);
-        let times = work_at.into_iter().chain(self.next_delivery_at).chain(tell_at);
+        let redeliver_at = self.lane.redelivery.is_some().then_some(now);
+        let times = work_at.into_iter().chain(self.next_delivery_at).chain(redeliver_at).chain(tell_at);
         let Some(at) = times.min() else {
             // Deliveries that are pending without our knowing of a time are looked for again.
             return Some((self.lane.deliveries_pending > 0).then_some(now + LOOK_AGAIN_AFTER));

@@ -43,6 +43,10 @@ impl Worker {
         let Some(stored) = stored.cloned() else { return Ok(false) };
         if !stored.is_same_revision(&self.lane) {
             let is_draining = self.lane.is_draining;
+            if stored.deliveries_pending > self.lane.deliveries_pending {
+                // A user wants something once more.
+                self.note_delivery_at(self.context.clients.clock.now());
+            }
             self.lane = stored;
             self.lane.is_draining = is_draining;
             if self.lane.phase == LanePhase::Settled {

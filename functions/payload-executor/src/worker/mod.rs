@@ -2,7 +2,7 @@
 //!
 //! This file has the loop; what it does in turn stands beside it: `taking_up` a lane, `claiming` payloads, `starting`
 //! attempts, `drafting` and `writing` what happened, `returning` what it has no time for, `opening`
-//! lanes for others, `delivering` results, `looking` at what others have changed, `telling` the world,
+//! lanes for others, `delivering` results, `redelivering` what was given up, `looking` at what others have changed, `telling` the world,
 //! `waiting` for the next thing, and `ending`: what becomes of the lane.
 
 mod claiming;
@@ -11,6 +11,7 @@ mod drafting;
 mod ending;
 mod looking;
 mod opening;
+mod redelivering;
 mod returning;
 mod starting;
 mod taking_up;
@@ -38,7 +39,7 @@ use crate::payload_reader::PayloadReader;
 use crate::ready::{ReadyQueue, Task};
 use crate::suspects::SuspectQueue;
 use crate::throughput::{Pacer, Throughput};
-use writing::Writing;
+use writing::{Says, Writing};
 
 /// Between two tries to reach the table while it is not available.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -223,15 +224,21 @@ impl Worker {
         self.start_deliveries().await?;
         self.tell().await;
         if self.must_write() {
-            self.write_out().await?;
-        } else if self.is_quiet() && self.buffer.is_empty() {
+            self.write_out(Says::WhatHappened).await?;
+            return Ok(Step::Wait(if reads_on { Instant::now() } else { self.wake_up_at() }));
+        }
+        let is_idle = self.is_quiet() && self.buffer.is_empty();
+        if is_idle {
             self.end_phase().await?;
-            if self.deliveries.is_empty()
-                && let Some(next_at) = self.idle_until()
-            {
-                self.leave(next_at).await?;
-                return Ok(Step::Leave);
-            }
+        }
+        if self.may_redeliver() {
+            self.write_out(Says::WhatIsDueAgain).await?;
+        } else if is_idle
+            && self.deliveries.is_empty()
+            && let Some(next_at) = self.idle_until()
+        {
+            self.leave(next_at).await?;
+            return Ok(Step::Leave);
         }
         Ok(Step::Wait(if reads_on { Instant::now() } else { self.wake_up_at() }))
     }

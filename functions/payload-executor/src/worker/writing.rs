@@ -24,6 +24,15 @@ const MUCH: usize = 100;
 /// After others were faster at the queue it is left alone for up to so long.
 const LEAVE_QUEUE_FOR: u64 = 60;
 
+/// What a transaction is about: one has no room for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// Payloads and deliveries have ended, failed, or are claimed.
+    WhatHappened,
+    /// Deliveries that were given up are due again.
+    WhatIsDueAgain,
+}
+
 /// What is being written.
 pub(super) struct Writing {
     begun: Instant,
@@ -35,6 +44,7 @@ pub(super) struct Writing {
 /// What follows when it is written.
 struct Drafted {
     draft: Draft,
+    says: Says,
     due: Vec<DueDeliveries>,
     put_back_at: Option<Timestamp>,
     opened: Vec<Lane>,
@@ -102,12 +112,16 @@ impl Worker {
     }
 
     /// Begins to write all there is to say, as far as it fits.
-    pub(super) async fn write_out(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn write_out(&mut self, says: Says) -> Result<(), StoreError> {
         // The lease counts from here, whatever is read before it is written.
         let (begun, now) = (Instant::now(), self.context.clients.clock.now());
-        let mut draft = self.begin_draft();
+        let mut draft = self.begin_draft(says);
         let due = self.draft_records(&mut draft, now);
-        let drafted = if self.leaves_queue() { Ok(()) } else { self.draft_queue(&mut draft, now).await };
+        let drafted = match says {
+            Says::WhatIsDueAgain => self.draft_redelivery(&mut draft, now).await,
+            Says::WhatHappened if self.leaves_queue() => Ok(()),
+            Says::WhatHappened => self.draft_queue(&mut draft, now).await,
+        };
         if let Err(error) = drafted {
             self.buffer.put_back(draft.batch);
             return Err(error);
@@ -127,7 +141,7 @@ impl Worker {
             begun,
             answer: Box::pin(transaction.write()),
             writes_queue: queue.is_some(),
-            outcome: Drafted { draft, due, put_back_at, opened, now },
+            outcome: Drafted { draft, says, due, put_back_at, opened, now },
         });
         Ok(())
     }
@@ -167,7 +181,7 @@ impl Worker {
 
     /// Goes on from what was recorded.
     async fn absorb(&mut self, drafted: Drafted) {
-        let Drafted { draft, due, put_back_at, opened, now } = drafted;
+        let Drafted { draft, says, due, put_back_at, opened, now } = drafted;
         self.claims = draft.claims;
         if draft.returns_all {
             self.ready.clear();
@@ -200,6 +214,9 @@ impl Worker {
         for tried in draft.batch.tried {
             self.delivering.remove(&batch_key(&tried.done));
             tried.again.iter().for_each(|again| self.note_delivery_at(again.due_at));
+        }
+        if says == Says::WhatIsDueAgain {
+            self.note_delivery_at(now);
         }
         for due in due {
             let items = due.indices.iter().filter_map(|index| items.remove(index)).collect();

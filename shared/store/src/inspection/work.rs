@@ -3,10 +3,12 @@
 use sundial_model::JobRunId;
 
 use super::value;
-use crate::commit::{AttemptsItem, OutcomesItem};
+use crate::commit::{AttemptsItem, DeliveriesItem, OutcomesItem};
 use crate::keys::{self, Key};
 use crate::table::Write;
-use crate::{AttemptRecord, Closing, DueDeliveries, Lane, Outcome, PutBack, Queue, StoredJobRun};
+use crate::{
+    AttemptRecord, Closing, DeliveryRecord, DeliveryRequest, DueDeliveries, Lane, Outcome, PutBack, Queue, StoredJobRun,
+};
 
 /// A change of an item that matters to how a job run is carried out.
 #[derive(Clone, Debug)]
@@ -29,6 +31,10 @@ pub enum WorkChange {
     Due(Key, DueDeliveries),
     /// And were tried.
     Tried(Key),
+    /// This came of it.
+    Deliveries(Vec<DeliveryRecord>),
+    /// They were requested again.
+    Requested(DeliveryRequest),
     /// What follows the end of a generation.
     Closing(Box<Closing>),
 }
@@ -59,6 +65,10 @@ pub fn work_change(write: &Write) -> Option<(JobRunId, WorkChange)> {
             _ if sk.starts_with(keys::ATTEMPT_PREFIX) => {
                 WorkChange::Attempts(generation(sk)?, value::<AttemptsItem>(item)?.attempts)
             }
+            _ if sk.starts_with(keys::DELIVERY_PREFIX) => {
+                WorkChange::Deliveries(value::<DeliveriesItem>(item)?.deliveries)
+            }
+            _ if sk.starts_with(keys::DELIVERY_REQUEST_PREFIX) => WorkChange::Requested(value(item)?),
             _ => return None,
         },
     };

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sundial_store::{Closing, DueDeliveries};
+use sundial_model::run::DeliveryStatus;
+use sundial_store::{Closing, DeliveryRequest, DueDeliveries, Lane};
 
 use super::{Batch, WorkBook};
 
@@ -45,12 +46,14 @@ pub(super) struct Arrived {
     results: BTreeMap<(u32, u32), Sent>,
     /// That a generation has ended.
     ends: BTreeMap<u32, Sent>,
+    /// How deliveries have ended that are on record, by generation and payload: whether they were taken.
+    recorded: BTreeMap<(u32, u32), bool>,
 }
 
 impl WorkBook {
     /// A result arrived at the sink, or, without an index, the notification of the end.
     pub(crate) fn arrived(&mut self, generation: u32, index: Option<u32>, reception: Reception) {
-        let Arrived { results, ends } = &mut self.arrived;
+        let Arrived { results, ends, .. } = &mut self.arrived;
         match index {
             Some(index) => results.entry((generation, index)).or_default().note(reception),
             None => ends.entry(generation).or_default().note(reception),
@@ -72,6 +75,47 @@ impl WorkBook {
             Some((_, index)) => Err(format!("the delivery of payload {index} has ended, but it was not taken")),
             None => Ok(()),
         }
+    }
+
+    /// What is requested again had ended, and is due.
+    pub(super) fn check_requests(&mut self, batch: &Batch) -> Result<(), String> {
+        for DeliveryRequest { generation, indices, round } in &batch.requests {
+            let is_due = batch.due.iter().any(|due| {
+                (due.generation, due.round, &due.indices) == (*generation, *round, indices) && due.attempts_made == 0
+            });
+            if !is_due {
+                return Err(format!("{indices:?} are requested again, and not due"));
+            }
+            for index in indices {
+                if self.arrived.recorded.remove(&(*generation, *index)).is_none() {
+                    return Err(format!("payload {index} is requested again, but its delivery had not ended"));
+                }
+                self.arrived.results.remove(&(*generation, *index));
+            }
+        }
+        for record in &batch.deliveries {
+            let was_taken = match record.attempt.status {
+                DeliveryStatus::Retrying => continue,
+                DeliveryStatus::Delivered => true,
+                DeliveryStatus::Failed => false,
+            };
+            if self.arrived.recorded.insert((record.generation, record.index), was_taken).is_some() {
+                return Err(format!("the delivery of payload {} has ended twice", record.index));
+            }
+        }
+        Ok(())
+    }
+
+    /// The counters say what is on record.
+    pub(super) fn check_delivery_counters(&self) -> Result<(), String> {
+        let sum = |count: fn(&Lane) -> i64| self.lanes.values().map(count).sum::<i64>();
+        let counted = (sum(|lane| lane.delivered), sum(|lane| lane.deliveries_failed));
+        let taken = self.arrived.recorded.values().filter(|was_taken| **was_taken).count() as i64;
+        let given_up = self.arrived.recorded.len() as i64 - taken;
+        if counted != (taken, given_up) {
+            return Err(format!("deliveries are counted as {counted:?}, and recorded as {:?}", (taken, given_up)));
+        }
+        Ok(())
     }
 
     /// A notification is pending until it has arrived.

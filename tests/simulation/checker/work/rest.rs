@@ -23,6 +23,9 @@ impl WorkBook {
         {
             return Some(format!("job run {} has ended, but a lane wakes at {wake_at}", run.id));
         }
+        if self.lanes.values().any(|lane| lane.redelivery.is_some()) {
+            return Some(format!("deliveries of job run {} are to be requested again", run.id));
+        }
         let due = self.due.values().map(|due| due.due_at).min();
         if let Some(due) = due.filter(|due| *due < now) {
             return Some(format!("a delivery of job run {} is due since {due}", run.id));

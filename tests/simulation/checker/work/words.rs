@@ -30,6 +30,10 @@ pub(crate) fn in_words(changes: &[WorkChange]) -> String {
         WorkChange::Taken(_) => "taken".to_owned(),
         WorkChange::Due(..) => "due".to_owned(),
         WorkChange::Tried(_) => "tried".to_owned(),
+        WorkChange::Deliveries(records) => {
+            format!("deliveries {:?}", records.iter().map(|it| (it.index, it.attempt.status)).collect::<Vec<_>>())
+        }
+        WorkChange::Requested(request) => format!("requested {:?} for round {}", request.indices, request.round),
         WorkChange::Closing(closing) => format!("closing {:?}", closing.export),
     });
     words.collect::<Vec<_>>().join("; ")

@@ -1,0 +1,66 @@
+//! Redelivery: what became of one payload, or all of a run that was given up, goes to the sink once more.
+
+use std::collections::HashMap;
+
+use axum::Json as JsonAnswer;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Serialize;
+use sundial_model::JobRunId;
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_runtime::Clients;
+use sundial_store::Redelivery;
+
+use super::FoundRun;
+use super::payloads::index_in;
+use crate::body::OptionalJson;
+use crate::problem_response::ApiProblem;
+
+/// What a redelivery has asked for.
+#[derive(Serialize)]
+pub(crate) struct Redelivered {
+    /// How many deliveries are due again.
+    requested: u32,
+}
+
+type Answer = Result<(StatusCode, JsonAnswer<Redelivered>), ApiProblem>;
+
+#[derive(Debug, Default, deserr::Deserr)]
+#[deserr(error = sundial_model::InvalidFields, deny_unknown_fields)]
+struct RedeliverBody {}
+
+/// Delivers what became of a payload once more.
+pub(crate) async fn of_payload(
+    State(clients): State<Clients>,
+    FoundRun(partition): FoundRun,
+    Path(parameters): Path<HashMap<String, String>>,
+    body: OptionalJson,
+) -> Answer {
+    let RedeliverBody {} = body.read()?;
+    let (run, index) = (partition.run.id, index_in(&partition, &parameters)?);
+    let redelivery = clients.store.redeliver_payload(run, index, clients.clock.now()).await?;
+    answer(&clients, run, redelivery).await
+}
+
+/// Delivers once more what was given up of a job run.
+pub(crate) async fn of_run(
+    State(clients): State<Clients>,
+    FoundRun(partition): FoundRun,
+    body: OptionalJson,
+) -> Answer {
+    let RedeliverBody {} = body.read()?;
+    let run = partition.run.id;
+    let redelivery = clients.store.redeliver_failed(run, clients.clock.now()).await?;
+    answer(&clients, run, redelivery).await
+}
+
+async fn answer(clients: &Clients, run: JobRunId, redelivery: Redelivery) -> Answer {
+    match redelivery {
+        Redelivery::Requested(requested, work) => {
+            clients.bus.hand_over(work).await;
+            Ok((StatusCode::ACCEPTED, JsonAnswer(Redelivered { requested })))
+        }
+        Redelivery::Refused(why) => Err(Problem::new(ProblemCode::Conflict, why).into()),
+        Redelivery::Gone => Err(Problem::not_found(format!("job run {run}")).into()),
+    }
+}
