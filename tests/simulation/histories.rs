@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod promptness;
+mod sinks;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

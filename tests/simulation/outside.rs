@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sundial_engine::attempt::CallResult;
-use sundial_model::JobRunId;
+use sundial_model::{JobRunId, Timestamp};
 use sundial_outbound::OutboundAnswer;
 use sundial_outbound::client::{OutboundRequest, Transport};
 use tokio::sync::Notify;
@@ -109,21 +109,27 @@ impl Outside {
 
     /// A sink, or whoever a notification goes to.
     async fn take(&self, request: &OutboundRequest) -> CallResult {
+        let is_dead = self.world.sink_is_dead();
         let (takes, status) = self.world.draw(|chance, is_troubled| {
             let status = match chance.below(40) {
+                _ if is_dead => 500,
                 0 if is_troubled => 410,
                 1..10 if is_troubled => 500,
                 _ => 204,
             };
             (Duration::from_millis(chance.below(3_000)), status)
         });
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        // In a calm world what it does is known beforehand.
+        let refused_until = body["apiInfo"]["parameters"]["refusedUntil"].as_str().and_then(|time| time.parse().ok());
+        let is_refused = refused_until.is_some_and(|until: Timestamp| self.world.now() < until);
+        let status = if is_refused { 500 } else { status };
         tokio::time::sleep(takes).await;
         let reception = match status {
             410 => Reception::Unwanted,
             500 => Reception::Failed,
             _ => Reception::Taken,
         };
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let (result, parameters) = (&body["apiInfo"]["result"]["result"], &body["apiInfo"]["parameters"]);
         // The target answers with an object only if that is what it was called with.
         if result.is_object() && result != parameters {
@@ -134,7 +140,8 @@ impl Outside {
             Some((run, index, generation)) => self.world.arrived(run, generation, index, reception),
             None => self.world.object(format!("something arrived with the id {id:?}")),
         }
-        answer(status, None, &json!({}))
+        let retry_after = body["apiInfo"]["parameters"]["retryAfterHours"].as_u64().filter(|_| is_refused);
+        answer(status, retry_after.map(|hours| Duration::from_secs(hours * 60 * 60)), &json!({}))
     }
 }
 

@@ -59,6 +59,10 @@ pub(crate) struct World {
     is_troubled: AtomicBool,
     /// From when until when nothing of ours is invoked, since the beginning.
     outage: Option<(Duration, Duration)>,
+    /// The sink takes nothing all the time that there is trouble.
+    has_dead_sink: bool,
+    /// How long executors were there, in milliseconds.
+    executor_ms: AtomicU64,
     /// Transactions come one after the other, each with its check.
     order: tokio::sync::Mutex<()>,
     checker: Mutex<Checker>,
@@ -108,13 +112,15 @@ impl World {
                 Story::Batches => *chance.pick(&[EXECUTOR_TIMEOUT, Duration::from_secs(120), Duration::from_secs(75)]),
             },
             begun_at: begun_at + chance.between(Duration::ZERO, Duration::from_secs(90)),
-            chance: Mutex::new(chance),
+            has_dead_sink: chance.one_in(8),
+            executor_ms: AtomicU64::new(0),
             is_troubled: AtomicBool::new(true),
             outage,
             order: tokio::sync::Mutex::new(()),
             checker: Mutex::new(Checker::default()),
             evaluators: Semaphore::new(EVALUATORS_MAX),
             crashes: AtomicU64::new(0),
+            chance: Mutex::new(chance),
             workspace: WorkspaceId::new(),
             api_key: Mutex::new(String::new()),
         }
@@ -145,6 +151,16 @@ impl World {
     /// Whatever is late from now on has no excuse.
     pub(crate) fn has_recovered(&self) {
         self.checker().recover(self.now());
+    }
+
+    /// Whether the sink takes nothing now.
+    pub(crate) fn sink_is_dead(&self) -> bool {
+        self.has_dead_sink && self.is_troubled()
+    }
+
+    /// How long executors were there, all in all.
+    pub(crate) fn executor_time(&self) -> Duration {
+        Duration::from_millis(self.executor_ms.load(Ordering::Relaxed))
     }
 
     /// How long the outage lasts.
@@ -320,6 +336,7 @@ impl World {
             return;
         }
         let event = self.event(Event::WORK_READY, &Event::WorkReady(work).detail());
+        let begun = Instant::now();
         self.invoke(Role::Executor, self.executor_timeout, async |clients| {
             let context = deadline(&clients, self.executor_timeout);
             let Ok(event) = serde_json::from_value(event) else { return };
@@ -332,6 +349,8 @@ impl World {
             }
         })
         .await;
+        let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.executor_ms.fetch_add(took, Ordering::Relaxed);
     }
 
     fn event(&self, detail_type: &str, detail: &Value) -> Value {

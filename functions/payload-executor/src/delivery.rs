@@ -1,11 +1,12 @@
 //! Deliveries: a batch is tried as a whole, beside the payloads and never in their way.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 use sundial_engine::sink_delivery::next_delivery;
+use sundial_engine::sink_health::SinkHealth;
 use sundial_model::Timestamp;
 use sundial_model::payload::Payload;
 use sundial_model::run::{DeliveryAttempt, DeliveryStatus};
@@ -29,6 +30,32 @@ pub(crate) struct DeliveryBatch {
     pub(crate) due: DueDeliveries,
     /// What is to be delivered, when it is at hand; it is read otherwise.
     pub(crate) items: Option<Vec<(Payload, Outcome)>>,
+    pub(crate) extent: Extent,
+}
+
+/// How much of a batch is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it, as long as the sink is not dead.
+    All,
+    /// One delivery of it, to see whether the sink is still dead.
+    Probe,
+    /// All of it, for the last time if the sink is still dead.
+    Last,
+}
+
+/// What the lane's deliveries under way know of their sink.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedHealth(Arc<Mutex<SinkHealth>>);
+
+impl SharedHealth {
+    pub(crate) fn new(health: SinkHealth) -> Self {
+        Self(Arc::new(Mutex::new(health)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, SinkHealth> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A batch of deliveries that was tried.
@@ -109,6 +136,7 @@ pub(crate) fn in_batches(deliveries: impl IntoIterator<Item = Due>, now: Timesta
             }
             _ => batches.push(DueDeliveries {
                 due_at: now,
+                since: now,
                 generation,
                 round,
                 attempts_made: 0,
@@ -138,9 +166,14 @@ async fn load(context: &RunContext, due: &DueDeliveries) -> Result<Vec<(Payload,
     Ok(found.collect())
 }
 
-/// Tries a batch, as far as there is time until `end_at`.
-pub(crate) async fn attempt(context: Arc<RunContext>, batch: DeliveryBatch, end_at: Instant) -> Delivered {
-    let DeliveryBatch { due, items } = batch;
+/// Tries a batch, as far as there is time until `end_at`, and the sink is not dead.
+pub(crate) async fn attempt(
+    context: Arc<RunContext>,
+    batch: DeliveryBatch,
+    health: SharedHealth,
+    end_at: Instant,
+) -> Delivered {
+    let DeliveryBatch { due, items, extent } = batch;
     let items = match items {
         Some(items) => items,
         None => match load(&context, &due).await {
@@ -153,24 +186,35 @@ pub(crate) async fn attempt(context: Arc<RunContext>, batch: DeliveryBatch, end_
     };
     let Some(sink) = context.definition.sink.clone().map(Arc::new) else { return Delivered::Unread(due) };
     let generation = due.generation;
-    let tries = items.into_iter().map(|(payload, outcome)| {
-        let (context, sink) = (Arc::clone(&context), Arc::clone(&sink));
+    let tries = items.into_iter().enumerate().map(|(place, (payload, outcome))| {
+        let (context, sink, health) = (Arc::clone(&context), Arc::clone(&sink), health.clone());
         async move {
-            if Instant::now() + DELIVERY_TIME_MAX >= end_at {
+            let waits = match extent {
+                Extent::All => health.lock().is_dead(),
+                Extent::Probe => place > 0,
+                Extent::Last => false,
+            };
+            if waits || Instant::now() + DELIVERY_TIME_MAX >= end_at {
                 return (outcome.index, None);
             }
             let time = context.clients.clock.now();
-            (outcome.index, Some((time, deliver(&context, &sink, &payload, &outcome, generation, time).await)))
+            let tried = deliver(&context, &sink, &payload, &outcome, generation, time).await;
+            if tried.was_sent {
+                health.lock().note(tried.failure.as_ref(), context.clients.clock.now());
+            }
+            (outcome.index, Some((time, tried)))
         }
     });
     let tried: Vec<_> = futures::stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
-    Delivered::Tried(judge(due, tried, context.clients.clock.now()))
+    let gives_up = extent == Extent::Last && health.lock().is_dead();
+    Delivered::Tried(judge(due, tried, gives_up, context.clients.clock.now()))
 }
 
-/// Decides what becomes of each delivery of a batch; those that were not tried are due at once.
+/// Decides what becomes of each delivery of a batch; those that were not tried stay due, and keep their place.
 fn judge(
     due: DueDeliveries,
     tried: Vec<(u32, Option<(Timestamp, DeliveryOutcome)>)>,
+    gives_up: bool,
     now: Timestamp,
 ) -> TriedDeliveries {
     let attempts_made = due.attempts_made + 1;
@@ -184,7 +228,8 @@ fn judge(
             untried.push(index);
             continue;
         };
-        let next = outcome.failure.as_ref().map(|failure| next_delivery(failure, attempts_made, now, spread));
+        let next_at = |failure| next_delivery(failure, attempts_made, due.since, now, spread).filter(|_| !gives_up);
+        let next = outcome.failure.as_ref().map(next_at);
         let status = match next {
             None => DeliveryStatus::Delivered,
             Some(Some(_)) => DeliveryStatus::Retrying,
@@ -213,7 +258,9 @@ fn judge(
     let mut later: Vec<_> = in_groups(again).map(|(due_at, indices)| batch(due_at, attempts_made, indices)).collect();
     if !untried.is_empty() {
         // Not under the key that the same transaction deletes.
-        later.push(batch(now.max(due.due_at + Duration::from_millis(1)), due.attempts_made, untried));
+        let has_that_key = untried.iter().min() == due.indices.first();
+        let due_at = if has_that_key { due.due_at + Duration::from_millis(1) } else { due.due_at };
+        later.push(batch(due_at, due.attempts_made, untried));
     }
     TriedDeliveries { again: later, done: due, attempts, delivered, failed }
 }
@@ -282,6 +329,7 @@ mod tests {
     fn a_batch_is_parted_into_what_was_taken_given_up_and_tried_again() {
         let due = DueDeliveries {
             due_at: Timestamp::EPOCH,
+            since: Timestamp::EPOCH,
             generation: 1,
             round: 0,
             attempts_made: 0,
@@ -294,28 +342,39 @@ mod tests {
             duration: Duration::ZERO,
             error: None,
             response: None,
+            was_sent: true,
         };
         let tried = [(1, 200), (2, 410), (3, 500), (4, 500)];
         let tried = tried.map(|(index, status)| (index, Some((Timestamp::EPOCH, outcome(status)))));
-        let judged = judge(due, tried.to_vec(), Timestamp::EPOCH);
+        let given_up = judge(due.clone(), tried.to_vec(), true, Timestamp::EPOCH);
+        assert_eq!((given_up.delivered, given_up.failed, given_up.again.len()), (1, 3, 0));
+        let judged = judge(due, tried.to_vec(), false, Timestamp::EPOCH);
         assert_eq!((judged.delivered, judged.failed, judged.attempts.len()), (1, 1, 4));
         assert_eq!(judged.again.len(), 1);
         assert_eq!((judged.again[0].attempts_made, judged.again[0].indices.clone()), (1, vec![3, 4]));
     }
 
     #[test]
-    fn what_there_was_no_time_for_stays_due_and_uses_up_no_attempt() {
+    fn what_was_not_tried_stays_due_in_its_place_and_uses_up_no_attempt() {
         let due = DueDeliveries {
             due_at: Timestamp::EPOCH,
+            since: Timestamp::EPOCH,
             generation: 1,
             round: 0,
             attempts_made: 3,
             bytes: 9,
             indices: vec![1, 2],
         };
-        let judged = judge(due, vec![(2, None), (1, None)], Timestamp::EPOCH);
+        let now = Timestamp::from_seconds(1000);
+        let judged = judge(due.clone(), vec![(2, None), (1, None)], false, now);
         assert_eq!((judged.again[0].attempts_made, judged.again[0].indices.clone()), (3, vec![1, 2]));
+        assert_eq!(judged.again[0].due_at, Timestamp::from_milliseconds(1), "under another key");
         assert_eq!((judged.attempts.len(), judged.delivered, judged.failed), (0, 0, 0));
+        let failed = DeliveryOutcome { was_sent: true, ..DeliveryOutcome::not_sent("it is dead") };
+        let probed = judge(due, vec![(1, Some((now, failed))), (2, None)], false, now);
+        let places: Vec<_> = probed.again.iter().map(|it| (it.due_at, it.attempts_made, it.indices.clone())).collect();
+        assert_eq!(places[1], (Timestamp::EPOCH, 3, vec![2]));
+        assert_eq!((places[0].1, places[0].2.clone()), (4, vec![1]));
     }
 
     #[test]

@@ -8,3 +8,4 @@ pub mod overlap;
 pub mod retry;
 pub mod schedule;
 pub mod sink_delivery;
+pub mod sink_health;

@@ -33,6 +33,8 @@ pub struct DeliveryOutcome {
     pub error: Option<String>,
     /// The beginning of the answer, when it went wrong.
     pub response: Option<String>,
+    /// Whether this says anything of the receiver.
+    pub was_sent: bool,
 }
 
 impl DeliveryOutcome {
@@ -44,6 +46,7 @@ impl DeliveryOutcome {
             duration: Duration::ZERO,
             error: Some(error.to_owned()),
             response: None,
+            was_sent: false,
         }
     }
 }
@@ -88,7 +91,8 @@ pub(crate) fn request(method: Method, url: String, headers: HeaderMap, body: Vec
 }
 
 fn outcome(result: CallResult, duration: Duration) -> DeliveryOutcome {
-    let delivered = DeliveryOutcome { failure: None, status_code: None, duration, error: None, response: None };
+    let delivered =
+        DeliveryOutcome { failure: None, status_code: None, duration, error: None, response: None, was_sent: true };
     let (status_code, retry_after, error, body) = match result {
         CallResult::Answer { status: status @ 200..=299, .. } | CallResult::TooLarge { status: status @ 200..=299 } => {
             return DeliveryOutcome { status_code: Some(status), ..delivered };

@@ -4,6 +4,7 @@
 //! item.
 
 use serde::{Deserialize, Serialize};
+use sundial_engine::sink_health::SinkHealth;
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::error::StoreError;
@@ -150,6 +151,9 @@ pub struct Lane {
     /// All deliveries that were given up are to be made once more: how far they were looked for.
     #[serde(with = "as_json", default, skip_serializing_if = "Option::is_none")]
     pub redelivery: Option<RedeliveryProgress>,
+    /// What is held against the sink.
+    #[serde(with = "as_json", default, skip_serializing_if = "Option::is_none")]
+    pub sink_health: Option<SinkHealth>,
     /// What is still to be told to the world.
     #[serde(with = "as_json", default, skip_serializing_if = "Vec::is_empty")]
     pub announce: Vec<Announcement>,
@@ -192,6 +196,7 @@ impl Lane {
             deliveries_failed: 0,
             deliveries_pending: 0,
             redelivery: None,
+            sink_health: None,
             announce: Vec::new(),
             hold_until: None,
             next_at: Some(next_at),

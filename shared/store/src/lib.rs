@@ -77,6 +77,8 @@ pub use wake::{Wake, Wakes};
 
 use std::time::Duration;
 
+use sundial_engine::sink_delivery::DELIVERY_TIME_MAX;
+
 /// How long history stays after the end of a job run, unless the deployment says otherwise.
 pub const RETENTION_DEFAULT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
@@ -91,8 +93,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store over `table` that keeps the history of job runs for `retention` after their end.
+    /// A store over `table` that keeps the history of job runs for `retention` after their end, and at least as long
+    /// as deliveries may take.
     pub fn new(table: Table, retention: Duration) -> Self {
-        Self { table, retention }
+        // What is still delivered needs it.
+        Self { table, retention: retention.max(DELIVERY_TIME_MAX) }
     }
 }

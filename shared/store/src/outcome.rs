@@ -101,6 +101,8 @@ pub struct AttemptRecord {
 pub struct DueDeliveries {
     /// When.
     pub due_at: Timestamp,
+    /// When they were first.
+    pub since: Timestamp,
     /// In which generation the payloads ended.
     pub generation: u32,
     /// How often they were requested again.

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use sundial_engine::sink_delivery::DELIVERY_TIME_MAX;
 use sundial_model::event::WorkReady;
 use sundial_model::run::DeliveryStatus;
 use sundial_model::{JobRunId, Timestamp};
@@ -16,7 +17,7 @@ use crate::error::StoreError;
 use crate::item::as_json;
 use crate::lane::Lane;
 use crate::outcome::{DeliveryRecord, DueDeliveries, json_bytes};
-use crate::run_partition::{DELIVERIES_TIME_MAX, RunPartition};
+use crate::run_partition::RunPartition;
 use crate::snapshot::Snapshot;
 use crate::table::retry_on_conflict;
 use crate::{Commit, Store, TransactionToken, keys};
@@ -140,8 +141,11 @@ impl Lane {
         }
     }
 
-    /// It is looked at now, unless a worker is there.
+    /// It is looked at now, unless a worker is there; and its sink, if that was dead, is probed.
     fn wake(&mut self, now: Timestamp) {
+        if let Some(health) = &mut self.sink_health {
+            health.probe_now(now);
+        }
         if self.owner.is_none() {
             self.next_at = Some(self.next_at.map_or(now, |at| at.min(now)));
         }
@@ -180,6 +184,7 @@ impl Store {
             };
             let due = DueDeliveries {
                 due_at: now,
+                since: now,
                 generation,
                 round: round + 1,
                 attempts_made: 0,
@@ -229,7 +234,7 @@ impl Store {
         if snapshot.definition.sink.is_none() {
             return Ok(Some("the job run has no sink".to_owned()));
         }
-        if partition.run.keep_until <= now + DELIVERIES_TIME_MAX {
+        if partition.run.keep_until <= now + DELIVERY_TIME_MAX {
             return Ok(Some("the job run is so old that its records are about to be dropped".to_owned()));
         }
         let Some(secrets) = snapshot.secrets else { return Ok(None) };

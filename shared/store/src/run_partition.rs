@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sundial_engine::sink_delivery::DELIVERY_TIME_MAX;
 use sundial_model::job_run::{DeliverySummary, JobRunStatus, JobRunType, Reason, Summary};
 use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, Timestamp, WorkspaceId};
 
@@ -12,9 +13,6 @@ use crate::lane::Lane;
 use crate::queue::Queue;
 use crate::table::{Expect, Range, Write};
 use crate::{RUN_AGE_MAX, Store, keys};
-
-/// No delivery takes longer, from when it becomes due to its end. A run ends so long before its items may go.
-pub(crate) const DELIVERIES_TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A job run as it is kept, but for what it is an instance of (its [`Snapshot`](crate::Snapshot)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,7 +83,8 @@ impl StoredJobRun {
 
     /// When it must have ended, whatever it is waiting for.
     pub fn too_old_at(&self) -> Timestamp {
-        (self.generation_began_at + RUN_AGE_MAX).min(self.keep_until - DELIVERIES_TIME_MAX)
+        // What is delivered after its end needs its items.
+        (self.generation_began_at + RUN_AGE_MAX).min(self.keep_until - DELIVERY_TIME_MAX)
     }
 
     /// When the evaluator must end it.

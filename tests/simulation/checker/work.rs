@@ -129,7 +129,7 @@ impl WorkBook {
         }
         self.check_outcomes(&batch, queue_before)?;
         self.check_requests(&batch)?;
-        self.check_deliveries(&batch)?;
+        self.check_deliveries(&batch, now)?;
         self.check_counters()?;
         self.check_slots(queue_before)?;
         self.check_places()

@@ -30,8 +30,9 @@ impl Closer {
         let outcome = context.clients.outbound.notify(notification, &secrets, &self.closing.detail, now).await;
         let failure = outcome.failure?;
         let attempts_made = pending.attempts_made + 1;
+        let since = self.closing.detail.end_time.unwrap_or(now);
         let spread = fastrand::f64() * 2.0 - 1.0;
-        let next = next_delivery(&failure, attempts_made, self.now(), spread);
+        let next = next_delivery(&failure, attempts_made, since, self.now(), spread);
         if next.is_none() {
             tracing::warn!(index = pending.index, error = outcome.error, "a notification was given up");
         }

@@ -1,14 +1,16 @@
-//! Delivering results, beside the payloads: from hand when there is room, from the table otherwise.
+//! Delivering results, beside the payloads: from hand when there is room, from the table otherwise. What is
+//! due for a dead sink stays in the table, but for single probes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use sundial_engine::sink_health::{SinkAdmission, SinkHealth};
 use sundial_model::Timestamp;
 use sundial_store::{DueDeliveries, StoreError};
 use tokio::time::Instant;
 
 use super::Worker;
-use crate::delivery::{self, Delivered, DeliveryBatch};
+use crate::delivery::{self, Delivered, DeliveryBatch, Extent};
 
 /// So many batches are under way at once, and so many bytes in them; further ones wait in the table.
 const BATCHES_MAX: usize = 16;
@@ -41,23 +43,45 @@ impl Worker {
         let store = &self.context.clients.store;
         let looked_at = BATCHES_MAX + self.delivering.len() + 1;
         let waiting = store.due_deliveries(self.context.id(), self.lane.number, looked_at).await?;
-        self.next_delivery_at = None;
+        (self.next_delivery_at, self.deliveries_wait) = (None, false);
         for due in waiting {
             if self.delivering.contains_key(&batch_key(&due)) {
                 continue;
             }
             if due.due_at > now || !self.may_deliver() {
-                self.next_delivery_at = Some(due.due_at);
+                self.note_delivery_at(due.due_at);
                 break;
             }
-            self.start_delivery(DeliveryBatch { due, items: None });
+            let admission = self.sink_health.lock().admits(due.since, now);
+            let extent = match admission {
+                SinkAdmission::Open => Extent::All,
+                SinkAdmission::Last => Extent::Last,
+                SinkAdmission::Probe if self.delivering.is_empty() => Extent::Probe,
+                // What follows is decided when that one has ended.
+                SinkAdmission::Probe => {
+                    self.deliveries_wait = true;
+                    continue;
+                }
+                SinkAdmission::Wait(until) => {
+                    self.deliveries_wait = true;
+                    self.note_delivery_at(until);
+                    continue;
+                }
+            };
+            self.start_delivery(DeliveryBatch { due, items: None, extent });
         }
         Ok(())
     }
 
+    /// What the lane's item says of the sink: nothing, if that is good.
+    pub(super) fn sink_health(&self) -> Option<SinkHealth> {
+        let health = *self.sink_health.lock();
+        (!health.is_good()).then_some(health)
+    }
+
     /// Starts a batch that has just become due, or leaves it to be found in the table.
     pub(super) fn deliver_soon(&mut self, batch: DeliveryBatch) {
-        if self.may_deliver() {
+        if self.may_deliver() && !self.sink_health.lock().is_dead() {
             self.start_delivery(batch);
         } else {
             self.note_delivery_at(batch.due.due_at);
@@ -66,7 +90,8 @@ impl Worker {
 
     fn start_delivery(&mut self, batch: DeliveryBatch) {
         self.delivering.insert(batch_key(&batch.due), batch.due.bytes);
-        self.deliveries.spawn(delivery::attempt(Arc::clone(&self.context), batch, self.end_at));
+        let health = self.sink_health.clone();
+        self.deliveries.spawn(delivery::attempt(Arc::clone(&self.context), batch, health, self.end_at));
     }
 
     /// Notes that the table has a batch for this time.

@@ -203,6 +203,7 @@ impl Worker {
         (lane.claims, lane.suspects) = (draft.claims.ranges(), suspects);
         lane.lease_until = Some(self.lease.until(now));
         lane.hold_until = self.hold_until.filter(|until| *until > now);
+        lane.sink_health = self.sink_health();
     }
 }
 

@@ -143,6 +143,7 @@ impl Worker {
         let now = self.context.clients.clock.now();
         let (mut lane, mut queue) = (self.lane.clone(), self.queue);
         lane.hold_until = self.hold_until.filter(|until| *until > now);
+        lane.sink_health = self.sink_health();
         lane.release(next_at);
         queue.set_slots(&mut lane, 0);
         // That it is looked at in time was decided on what is in the queue.

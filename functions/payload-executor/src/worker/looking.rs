@@ -42,10 +42,12 @@ impl Worker {
         let stored = seen.lane(self.lane.number).filter(|lane| lane.owner.as_ref() == Some(&self.lease.owner));
         let Some(stored) = stored.cloned() else { return Ok(false) };
         if !stored.is_same_revision(&self.lane) {
-            let is_draining = self.lane.is_draining;
-            if stored.deliveries_pending > self.lane.deliveries_pending {
+            let (is_draining, now) = (self.lane.is_draining, self.context.clients.clock.now());
+            let is_redelivery = stored.redelivery.is_some() && stored.redelivery != self.lane.redelivery;
+            if is_redelivery || stored.deliveries_pending > self.lane.deliveries_pending {
                 // A user wants something once more.
-                self.note_delivery_at(self.context.clients.clock.now());
+                self.sink_health.lock().probe_now(now);
+                self.note_delivery_at(now);
             }
             self.lane = stored;
             self.lane.is_draining = is_draining;

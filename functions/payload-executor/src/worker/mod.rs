@@ -33,7 +33,7 @@ use crate::attempt::Attempted;
 use crate::buffer::Buffer;
 use crate::claims::Claims;
 use crate::context::RunContext;
-use crate::delivery::Delivered;
+use crate::delivery::{Delivered, SharedHealth};
 use crate::lease::{Acquired, Lease, acquire};
 use crate::payload_reader::PayloadReader;
 use crate::ready::{ReadyQueue, Task};
@@ -50,6 +50,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
     let Some(acquired) = acquire(clients, run, lane).await? else { return Ok(()) };
     let Acquired { partition, lane, lease, claimed } = acquired;
     let context = RunContext::new(clients, partition.run.clone()).await?;
+    let sink_health = SharedHealth::new(lane.sink_health.unwrap_or_default());
     let mut worker = Worker {
         next_delivery_at: (lane.deliveries_pending > 0).then_some(Timestamp::EPOCH),
         next_put_back_at: (partition.queue.put_back > 0).then_some(Timestamp::EPOCH),
@@ -73,6 +74,8 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         deliveries: JoinSet::new(),
         closings: JoinSet::new(),
         delivering: HashMap::new(),
+        sink_health,
+        deliveries_wait: false,
         buffer: Buffer::default(),
         writing: None,
         throughput: Throughput::new(),
@@ -124,6 +127,10 @@ struct Worker {
     closings: JoinSet<()>,
     /// The batches of deliveries under way, by due time and lowest index, with their bytes.
     delivering: HashMap<(Timestamp, u32), usize>,
+    /// What is known of the sink.
+    sink_health: SharedHealth,
+    /// Deliveries are due, and wait for a dead sink.
+    deliveries_wait: bool,
     /// When the table has a batch that is not under way.
     next_delivery_at: Option<Timestamp>,
     /// When the queue has payloads that were given back.

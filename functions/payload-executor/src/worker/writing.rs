@@ -14,7 +14,7 @@ use super::drafting::Draft;
 use super::{TRY_AGAIN_AFTER, Worker};
 use crate::buffer;
 use crate::context::RunContext;
-use crate::delivery::DeliveryBatch;
+use crate::delivery::{DeliveryBatch, Extent};
 
 /// What happened is recorded so much later, together with what happens meanwhile: soon when it is
 /// much, or when nothing else will come.
@@ -211,6 +211,10 @@ impl Worker {
         if let (Some((start, count)), Some(rate)) = (draft.reserved, self.rate()) {
             self.pacer.add(start, count, rate);
         }
+        // A probe may have shown that all others can go.
+        if self.deliveries_wait && !draft.batch.tried.is_empty() {
+            self.note_delivery_at(now);
+        }
         for tried in draft.batch.tried {
             self.delivering.remove(&batch_key(&tried.done));
             tried.again.iter().for_each(|again| self.note_delivery_at(again.due_at));
@@ -220,7 +224,7 @@ impl Worker {
         }
         for due in due {
             let items = due.indices.iter().filter_map(|index| items.remove(index)).collect();
-            self.deliver_soon(DeliveryBatch { due, items: Some(items) });
+            self.deliver_soon(DeliveryBatch { due, items: Some(items), extent: Extent::All });
         }
         self.opened(opened, now).await;
     }

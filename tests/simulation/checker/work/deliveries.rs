@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sundial_engine::sink_delivery::SCHEDULE_TIME;
+use sundial_model::Timestamp;
 use sundial_model::run::DeliveryStatus;
 use sundial_store::{Closing, DeliveryRequest, DueDeliveries, Lane};
 
 use super::{Batch, WorkBook};
+use crate::world::SKEW_MAX;
 
 /// So often is a delivery tried before it is given up.
 const TRIES_MAX: u32 = 8;
@@ -61,7 +64,7 @@ impl WorkBook {
     }
 
     /// Whatever ends is due at once, and no longer when it has arrived.
-    pub(super) fn check_deliveries(&self, batch: &Batch) -> Result<(), String> {
+    pub(super) fn check_deliveries(&self, batch: &Batch, now: Timestamp) -> Result<(), String> {
         let all = |batches: &[DueDeliveries]| -> BTreeSet<(u32, u32)> {
             batches.iter().flat_map(|due| due.indices.iter().map(|index| (due.generation, *index))).collect()
         };
@@ -70,7 +73,14 @@ impl WorkBook {
         if let Some((_, index)) = ended.find(|it| self.delivers == Some(true) && !due.contains(it)) {
             return Err(format!("payload {index} ended, but its delivery is not due"));
         }
-        let may_end = |it: &&(u32, u32)| self.arrived.results.get(it).is_some_and(|sent| sent.may_end());
+        // For a dead sink it may have waited for as long as all attempts take.
+        let has_waited = |it: &(u32, u32)| {
+            let is_it = |due: &&DueDeliveries| due.generation == it.0 && due.indices.contains(&it.1);
+            batch.tried.iter().find(is_it).is_some_and(|due| due.since + SCHEDULE_TIME <= now + SKEW_MAX)
+        };
+        let may_end = |it: &&(u32, u32)| {
+            self.arrived.results.get(it).is_some_and(|sent| sent.may_end() || (sent.tries > 0 && has_waited(it)))
+        };
         match tried.difference(&due).find(|it| !may_end(it)) {
             Some((_, index)) => Err(format!("the delivery of payload {index} has ended, but it was not taken")),
             None => Ok(()),
