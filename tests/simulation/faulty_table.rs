@@ -53,7 +53,7 @@ impl Backend for FaultyTable {
             return Box::pin(self.call(async move { self.world.table.query_wake(query).await }));
         }
         if self.faults.is_next_refused() {
-            return Box::pin(std::future::ready(Err(StoreError::Unavailable("throttled".to_owned()))));
+            return Box::pin(std::future::ready(Err(StoreError::Throttled("a query".to_owned()))));
         }
         self.world.table.query_wake(query)
     }

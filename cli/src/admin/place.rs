@@ -68,7 +68,8 @@ impl Place {
         let advice = match error {
             StoreError::Unavailable(_) => "check the network, and that the credentials are still valid",
             StoreError::Refused(_) => "check the table's name, the region, and what the credentials allow",
-            StoreError::Conflict | StoreError::Corrupt(_) => "try again",
+            StoreError::Throttled(_) => "wait for a moment, and try again",
+            StoreError::Conflict | StoreError::ClaimLost | StoreError::Corrupt(_) => "try again",
         };
         format!("{}: {error}\n{advice}", self.name)
     }

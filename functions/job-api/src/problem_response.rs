@@ -3,7 +3,8 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
+use lambda_http::request::RequestContext;
 use problem_details::{JsonProblemDetails, ProblemDetails};
 use serde::Serialize;
 use sundial_model::problem::{Problem, ProblemCode};
@@ -46,6 +47,14 @@ impl From<StoreError> for ApiProblem {
                 tracing::warn!(error = message, "the table is not available");
                 Self(Problem::new(ProblemCode::Unavailable, "the storage is not available at the moment; try again"))
             }
+            StoreError::Throttled(message) => {
+                tracing::warn!(error = message, "the table is throttled");
+                Self(Problem::new(ProblemCode::TooManyRequests, "there are too many requests at the moment; try again"))
+            }
+            StoreError::ClaimLost => {
+                let detail = "the call took so long that another one with its idempotency key may be under way";
+                Self(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
+            }
             other => Self::internal(&other),
         }
     }
@@ -69,11 +78,32 @@ struct Extensions {
     errors: Vec<FieldError>,
 }
 
-const CORRELATION_HEADER: &str = "x-correlation-id";
+/// The request's id, in every answer; problem documents and log lines have it as `correlationId`.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives each request its correlation id, and each problem its document.
+/// What the front calls the request, so that its log and ours can be put together; else a new id.
+fn request_id(request: &Request) -> String {
+    let of_front = match request.extensions().get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    };
+    let is_plain = |id: &String| (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    of_front.filter(is_plain).unwrap_or_else(|| Uuid::now_v7().to_string())
+}
+
+/// After how many seconds a call that went wrong in this way is worth another try.
+fn retry_after(code: ProblemCode) -> Option<u16> {
+    match code {
+        // A partition of the table that was throttled is split within seconds.
+        ProblemCode::TooManyRequests => Some(2),
+        ProblemCode::Unavailable => Some(5),
+        _ => None,
+    }
+}
+
+/// Gives each request its id, and each problem its document.
 pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
-    let correlation_id = Uuid::now_v7().to_string();
+    let correlation_id = request_id(&request);
     let span = tracing::info_span!("request", %correlation_id, method = %request.method(), path = request.uri().path());
     let mut response = next.run(request).instrument(span).await;
     if let Some(Problem { code, detail, errors: InvalidFields(errors) }) = response.extensions_mut().remove() {
@@ -89,13 +119,16 @@ pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
         let headers = std::mem::take(response.headers_mut());
         response = JsonProblemDetails::from(details).into_response();
         for (name, value) in &headers {
-            if name == http::header::ALLOW || name == http::header::RETRY_AFTER {
+            if name == http::header::ALLOW {
                 response.headers_mut().insert(name, value.clone());
             }
         }
+        if let Some(seconds) = retry_after(code) {
+            response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+        }
     }
     if let Ok(value) = HeaderValue::from_str(&correlation_id) {
-        response.headers_mut().insert(CORRELATION_HEADER, value);
+        response.headers_mut().insert(REQUEST_ID, value);
     }
     response
 }

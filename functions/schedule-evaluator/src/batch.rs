@@ -137,7 +137,7 @@ async fn read(clients: &Clients, due: Vec<Wake>) -> Vec<Item> {
 fn settle(clients: &Clients, wake: &Wake, result: Result<Attended, StoreError>) -> Attended {
     result.unwrap_or_else(|error| {
         tracing::warn!(?wake, %error, "an item that is due could not be worked on");
-        let is_passing = matches!(error, StoreError::Unavailable(_) | StoreError::Conflict);
+        let is_passing = error.is_passing() || matches!(error, StoreError::Conflict);
         let again_at = is_passing.then(|| clients.clock.now() + TRY_AGAIN_AFTER);
         Attended { again_at, ..Attended::default() }
     })

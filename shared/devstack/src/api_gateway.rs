@@ -122,17 +122,21 @@ fn response(answer: &Value) -> Response {
 
 fn too_large() -> Response {
     let problem = sundial_model::problem::ProblemCode::PayloadTooLarge;
+    let request_id = Uuid::new_v4().to_string();
     let document = json!({
         "type": format!("/problems/{}", problem.code()),
         "title": problem.title(),
         "status": problem.status(),
         "detail": "the request is larger than a function can take",
         "code": problem.code(),
-        "correlationId": Uuid::now_v7()
+        "correlationId": request_id
     });
     let mut response = Response::new(Body::from(document.to_string()));
     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-request-id", request_id);
+    }
     response
 }
 

@@ -23,6 +23,10 @@ pub enum ProblemCode {
     NothingToRetry,
     /// The project still has jobs.
     ProjectNotEmpty,
+    /// The idempotency key came with another body before, or its call is still under way.
+    IdempotencyKeyReused,
+    /// It is no longer at the version that the caller has seen.
+    PreconditionFailed,
     /// The body is over the limit.
     PayloadTooLarge,
     /// The body is not JSON by its content type.
@@ -36,6 +40,26 @@ pub enum ProblemCode {
 }
 
 impl ProblemCode {
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 16] = [
+        Self::BadRequest,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Conflict,
+        Self::JobPaused,
+        Self::AnotherJobRunActive,
+        Self::NothingToRetry,
+        Self::ProjectNotEmpty,
+        Self::IdempotencyKeyReused,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::TooManyRequests,
+        Self::InternalServerError,
+        Self::Unavailable,
+    ];
+
     /// The table: code on the wire, HTTP status, title.
     fn row(self) -> (&'static str, u16, &'static str) {
         match self {
@@ -48,6 +72,8 @@ impl ProblemCode {
             Self::AnotherJobRunActive => ("another-job-run-active", 409, "Another job run is active"),
             Self::NothingToRetry => ("nothing-to-retry", 409, "There is nothing to run again"),
             Self::ProjectNotEmpty => ("project-not-empty", 409, "The project still has jobs"),
+            Self::IdempotencyKeyReused => ("idempotency-key-reused", 409, "The idempotency key is in use"),
+            Self::PreconditionFailed => ("precondition-failed", 412, "It has changed"),
             Self::PayloadTooLarge => ("payload-too-large", 413, "The body is too large"),
             Self::UnsupportedMediaType => ("unsupported-media-type", 415, "The body must be JSON"),
             Self::TooManyRequests => ("too-many-requests", 429, "Too many requests"),

@@ -9,9 +9,15 @@ pub enum StoreError {
     /// What the write expected is not what stands there; read again and decide again.
     #[error("what was read has changed meanwhile")]
     Conflict,
+    /// The call has its idempotency key no longer: it took too long, and another one may carry it out.
+    #[error("the idempotency key of the call was taken over")]
+    ClaimLost,
     /// It may or may not have been written; the same call may go through later.
     #[error("the table cannot be reached: {0}")]
     Unavailable(String),
+    /// There are more calls than the table takes; this one was tried a few times, and may go through later.
+    #[error("the table is throttled: {0}")]
+    Throttled(String),
     /// What stands there cannot be read.
     #[error("an item cannot be read: {0}")]
     Corrupt(String),
@@ -21,20 +27,30 @@ pub enum StoreError {
 }
 
 /// Codes of DynamoDB for "later": <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>
-const RETRYABLE_CODES: [&str; 6] = [
-    "InternalServerError",
+const RETRYABLE_CODES: [&str; 3] = ["InternalServerError", "TransactionInProgressException", "ServiceUnavailable"];
+
+/// And for "less": the same page, and the codes of a canceled transaction's actions.
+const THROTTLING_CODES: [&str; 5] = [
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
-    "TransactionInProgressException",
-    "ServiceUnavailable",
+    "ProvisionedThroughputExceeded",
+    "ThrottlingError",
 ];
+
+impl StoreError {
+    /// Whether the same call may go through later, as it is.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Throttled(_))
+    }
+}
 
 impl<E: ProvideErrorMetadata + std::error::Error + 'static> From<SdkError<E>> for StoreError {
     fn from(error: SdkError<E>) -> Self {
         let text = DisplayErrorContext(&error).to_string();
         match error.as_service_error().map(ProvideErrorMetadata::code) {
             Some(Some("ConditionalCheckFailedException" | "TransactionConflictException")) => Self::Conflict,
+            Some(Some(code)) if THROTTLING_CODES.contains(&code) => Self::Throttled(text),
             Some(Some(code)) if !RETRYABLE_CODES.contains(&code) => Self::Refused(text),
             _ => Self::Unavailable(text),
         }
@@ -49,8 +65,8 @@ pub(crate) fn transaction_error(error: SdkError<TransactWriteItemsError>) -> Sto
     let codes: Vec<_> = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
     if codes.iter().any(|code| matches!(*code, "ConditionalCheckFailed" | "TransactionConflict")) {
         StoreError::Conflict
-    } else if codes.iter().any(|code| matches!(*code, "ThrottlingError" | "ProvisionedThroughputExceeded")) {
-        StoreError::Unavailable(codes.join(", "))
+    } else if codes.iter().any(|code| THROTTLING_CODES.contains(code)) {
+        StoreError::Throttled(codes.join(", "))
     } else {
         StoreError::Refused(DisplayErrorContext(&error).to_string())
     }

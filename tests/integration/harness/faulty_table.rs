@@ -9,10 +9,14 @@ use sundial_store::{Answer, Backend, DynamoDb, Item, NewItem, Range, StoreError,
 /// How a transaction fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
-    /// It is not written, and that is said.
+    /// It is not written, because there are too many, and that is said.
     Refused,
+    /// It is not written, because the table cannot be reached.
+    Unavailable,
     /// It is not written, and there is no answer.
     NoAnswer,
+    /// It is written, and there is no answer.
+    AnswerLost,
 }
 
 /// Says whether and how a transaction fails.
@@ -46,7 +50,12 @@ impl Backend for FaultyTable {
     fn transact(&self, writes: Vec<Write>, token: TransactionToken) -> Answer<'_, ()> {
         match (self.faults)(&writes) {
             None => self.inner.transact(writes, token),
-            Some(Fault::Refused) => Box::pin(async { Err(StoreError::Unavailable("throttled".to_owned())) }),
+            Some(Fault::Refused) => Box::pin(async { Err(StoreError::Throttled("a transaction".to_owned())) }),
+            Some(Fault::Unavailable) => Box::pin(async { Err(StoreError::Unavailable("a transaction".to_owned())) }),
+            Some(Fault::AnswerLost) => Box::pin(async {
+                self.inner.transact(writes, token).await?;
+                pending().await
+            }),
             Some(Fault::NoAnswer) => Box::pin(pending()),
         }
     }

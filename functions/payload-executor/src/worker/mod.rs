@@ -184,7 +184,7 @@ impl Worker {
                 Ok(step) => step,
                 Err(StoreError::Conflict) => match tokio::time::timeout_at(drop_at, self.look()).await {
                     // Spread, so that two that met once do not meet again.
-                    Ok(Ok(true) | Err(StoreError::Unavailable(_))) => {
+                    Ok(Ok(true) | Err(StoreError::Unavailable(_) | StoreError::Throttled(_))) => {
                         Step::Wait(Instant::now() + Duration::from_millis(fastrand::u64(0..50)))
                     }
                     Ok(Ok(false)) => {
@@ -194,7 +194,7 @@ impl Worker {
                     Ok(Err(error)) => return Err(error),
                     Err(_) => return Err(lost()),
                 },
-                Err(StoreError::Unavailable(message)) => {
+                Err(StoreError::Unavailable(message) | StoreError::Throttled(message)) => {
                     tracing::warn!(message, "the table is not available");
                     Step::Wait(Instant::now() + TRY_AGAIN_AFTER)
                 }

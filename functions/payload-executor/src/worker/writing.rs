@@ -75,7 +75,9 @@ impl Transaction {
         let token = TransactionToken::new();
         loop {
             match context.clients.store.commit(&context.run, &lane, queue.as_ref(), &commit, &token).await {
-                Err(StoreError::Unavailable(message)) if Instant::now() + TRY_AGAIN_AFTER < drop_at => {
+                Err(StoreError::Unavailable(message) | StoreError::Throttled(message))
+                    if Instant::now() + TRY_AGAIN_AFTER < drop_at =>
+                {
                     tracing::warn!(message, "a commit is tried again");
                     tokio::time::sleep(TRY_AGAIN_AFTER).await;
                 }
@@ -166,7 +168,7 @@ impl Worker {
                 Ok(())
             }
             // Whether it was written is not known; saying it again could count it twice.
-            Err(StoreError::Unavailable(message)) => Err(StoreError::Refused(message)),
+            Err(StoreError::Unavailable(message) | StoreError::Throttled(message)) => Err(StoreError::Refused(message)),
             Err(error) => {
                 if writes_queue {
                     let pause = Duration::from_millis(fastrand::u64(0..LEAVE_QUEUE_FOR));

@@ -231,7 +231,7 @@ fn key_item(key: &Key) -> Item {
 async fn pause_before_retry(tries: &mut u32, what: &str) -> Result<(), StoreError> {
     const TRIES_MAX: u32 = 10;
     if *tries >= TRIES_MAX {
-        return Err(StoreError::Unavailable(format!("{what} is throttled")));
+        return Err(StoreError::Throttled(what.to_owned()));
     }
     if *tries > 0 {
         tokio::time::sleep(Duration::from_millis(20 << *tries)).await;
