@@ -1,128 +1,95 @@
 //! Cursors: opaque, versioned, and bound to the list they were made for.
+//!
+//! A cursor holds a position and a digest of it and of its list: workspace, path and filters. Whatever was
+//! cut off, changed, or made for another list is told from one of ours, by every version and build of this
+//! function. It is no secret and no proof of anything: who may read a list is decided by the key.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use axum::extract::{FromRequestParts, Query};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::request::Parts;
-use serde::{Deserialize, Serialize};
-use sundial_model::{InvalidFields, Timestamp};
+use sha2::{Digest, Sha256};
+use sundial_model::WorkspaceId;
 
-use crate::problem_response::ApiProblem;
+/// Another form of cursors, or of the positions in them, gets another one.
+const VERSION: u8 = 2;
+/// What is kept of a digest: nobody meets another one by accident.
+const DIGEST_BYTES: usize = 16;
 
-const VERSION: u8 = 1;
-const NO_CURSOR: &str = "is no cursor of this list; leave it out to begin anew";
-const LIMIT_DEFAULT: usize = 50;
-const LIMIT_MAX: usize = 500;
+/// The list that cursors go with.
+pub(crate) struct List(Sha256);
 
-#[derive(Serialize, Deserialize)]
-struct Content {
-    v: u8,
-    list: u64,
-    after: String,
+impl List {
+    /// The list at a path of a workspace, as far as these filters let it be seen.
+    pub(crate) fn new(workspace: WorkspaceId, path: &str, filters: &[&Option<String>]) -> Self {
+        // As JSON, so that no two lists are written alike.
+        let name = serde_json::json!([VERSION, workspace, path, filters]);
+        Self(Sha256::new_with_prefix(name.to_string()))
+    }
+
+    fn digest(&self, position: &[u8]) -> [u8; DIGEST_BYTES] {
+        let whole = self.0.clone().chain_update(position).finalize();
+        std::array::from_fn(|index| whole[index])
+    }
+
+    /// The cursor that goes on after a position.
+    pub(crate) fn cursor(&self, position: &str) -> String {
+        let digest = self.digest(position.as_bytes());
+        URL_SAFE_NO_PAD.encode([&[VERSION], digest.as_slice(), position.as_bytes()].concat())
+    }
+
+    /// The position in a cursor, if it is one of this list.
+    pub(crate) fn position(&self, cursor: &str) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (digest, position) = bytes.strip_prefix(&[VERSION])?.split_at_checked(DIGEST_BYTES)?;
+        (digest == self.digest(position)).then(|| String::from_utf8(position.to_vec()).ok()).flatten()
+    }
 }
 
-#[derive(Deserialize)]
-struct Parameters {
-    limit: Option<String>,
-    cursor: Option<String>,
-    status: Option<String>,
-    tag: Option<String>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-/// What a list request asks for.
-pub(crate) struct ListQuery {
-    /// How many items at most.
-    pub(crate) limit: usize,
-    /// After which item.
-    pub(crate) after: Option<String>,
-    /// The filter `status`.
-    pub(crate) status: Option<String>,
-    /// The filter `tag`.
-    pub(crate) tag: Option<String>,
-    list: u64,
-}
+    fn list(path: &str, tag: &str) -> List {
+        List::new(WorkspaceId(uuid::Uuid::nil()), path, &[&None, &Some(tag.to_owned())])
+    }
 
-impl<S: Sync> FromRequestParts<S> for ListQuery {
-    type Rejection = ApiProblem;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiProblem> {
-        let Query(parameters) = Query::<Parameters>::try_from_uri(&parts.uri)
-            .map_err(|error| InvalidFields::one("", format!("has a query that cannot be read: {error}")))?;
-        // A cursor goes with its path and its filters.
-        let mut hasher = DefaultHasher::new();
-        (parts.uri.path(), &parameters.status, &parameters.tag).hash(&mut hasher);
-        let list = hasher.finish();
-        let mut errors = InvalidFields::default();
-        let limit = match parameters.limit.as_deref().map(str::parse) {
-            None => LIMIT_DEFAULT,
-            Some(Ok(limit)) if (1..=LIMIT_MAX).contains(&limit) => limit,
-            Some(_) => {
-                errors.push("/limit", format!("must be a whole number from 1 to {LIMIT_MAX}"));
-                LIMIT_DEFAULT
+    #[test]
+    fn a_cursor_is_the_same_in_every_build() {
+        // Clients keep cursors over deployments: should this change, so must the version.
+        assert_eq!(list("/projects/shop/jobs", "a:b").cursor("nightly"), "ApXnQWEykJkGJR1_fjv5E_RuaWdodGx5");
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_leads_to_its_position_in_its_list_and_in_no_other(
+            position in "\\PC{1,256}", path in "/[a-z]{1,20}", tag in "[a-z]{1,5}:[a-z]{0,5}",
+        ) {
+            let cursor = list(&path, &tag).cursor(&position);
+            prop_assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+            prop_assert_eq!(list(&path, &tag).position(&cursor), Some(position));
+            let other = List::new(WorkspaceId::new(), &path, &[&None, &Some(tag.clone())]);
+            let swapped = List::new(WorkspaceId(uuid::Uuid::nil()), &path, &[&Some(tag.clone()), &None]);
+            for elsewhere in [list(&format!("{path}/"), &tag), list(&path, &format!("{tag}x")), other, swapped] {
+                prop_assert_eq!(elsewhere.position(&cursor), None);
             }
-        };
-        let after = parameters.cursor.map(|cursor| decode(&cursor, list)).transpose();
-        let after = after.unwrap_or_else(|message| {
-            errors.push("/cursor", message);
-            None
-        });
-        errors.into_result()?;
-        Ok(Self { limit, after, status: parameters.status, tag: parameters.tag, list })
-    }
-}
-
-impl ListQuery {
-    /// The cursor that goes on after an item.
-    pub(crate) fn cursor(&self, after: &str) -> String {
-        let content = Content { v: VERSION, list: self.list, after: after.to_owned() };
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&content).unwrap_or_default())
-    }
-
-    /// The index to begin with, in a list by index.
-    pub(crate) fn first_index(&self) -> Result<u32, InvalidFields> {
-        let Some(after) = &self.after else { return Ok(0) };
-        let first = after.parse::<u32>().ok().and_then(|after| after.checked_add(1));
-        first.ok_or_else(|| InvalidFields::one("/cursor", NO_CURSOR))
-    }
-
-    /// Before which place to begin, in a list by time.
-    pub(crate) fn before(&self) -> Result<Option<&str>, InvalidFields> {
-        let is_place = |place: &str| place.split_once('#').is_some_and(|(time, _)| time.parse::<Timestamp>().is_ok());
-        match self.after.as_deref() {
-            Some(place) if !is_place(place) => Err(InvalidFields::one("/cursor", NO_CURSOR)),
-            place => Ok(place),
         }
-    }
 
-    /// The filter `status`, as one of `all`.
-    pub(crate) fn status<T: Serialize + Copy>(&self, all: &[T]) -> Result<Option<T>, InvalidFields> {
-        let Some(wanted) = &self.status else { return Ok(None) };
-        let name = |status: &T| serde_json::to_value(status).ok().and_then(|name| name.as_str().map(str::to_owned));
-        let found = all.iter().find(|status| name(status).as_ref() == Some(wanted));
-        let names: Vec<_> = all.iter().filter_map(name).collect();
-        let message = format!("must be one of {}", names.join(", "));
-        found.copied().map(Some).ok_or_else(|| InvalidFields::one("/status", message))
-    }
-
-    /// The filter `tag`, as key and value.
-    pub(crate) fn tag(&self) -> Result<Option<(&str, &str)>, InvalidFields> {
-        let Some(tag) = &self.tag else { return Ok(None) };
-        tag.split_once(':').map(Some).ok_or_else(|| InvalidFields::one("/tag", "must be of the form key:value"))
-    }
-}
-
-/// Whether this can be a name, an index, or a time and an id.
-fn is_position(text: &str) -> bool {
-    (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn decode(cursor: &str, list: u64) -> Result<String, String> {
-    let content = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|json| serde_json::from_slice::<Content>(&json).ok());
-    match content {
-        Some(content) if content.v == VERSION && content.list == list && is_position(&content.after) => {
-            Ok(content.after)
+        #[test]
+        fn a_cursor_that_was_changed_is_none(
+            position in "[a-z0-9#:.-]{1,60}", place in any::<prop::sample::Index>(), by in 1_u8..=255, cut in 1_usize..40,
+        ) {
+            let cursor = list("/jobs", "a:b").cursor(&position);
+            let mut bytes = URL_SAFE_NO_PAD.decode(&cursor).expect("ours");
+            bytes[place.index(cursor.len() * 3 / 4)] ^= by;
+            prop_assert_eq!(list("/jobs", "a:b").position(&URL_SAFE_NO_PAD.encode(bytes)), None);
+            prop_assert_eq!(list("/jobs", "a:b").position(&cursor[..cursor.len().saturating_sub(cut)]), None);
+            prop_assert_eq!(list("/jobs", "a:b").position(&format!("{cursor}A")), None);
         }
-        _ => Err(NO_CURSOR.to_owned()),
+
+        #[test]
+        fn random_text_is_no_cursor(text in "\\PC{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(list("/jobs", "a:b").position(&text), None);
+            prop_assert_eq!(list("/jobs", "a:b").position(&URL_SAFE_NO_PAD.encode(bytes)), None);
+        }
     }
 }

@@ -7,6 +7,7 @@ use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
 
 use crate::authentication::authenticate;
+use crate::idempotency::carry_out_once;
 use crate::key_use::KeyUses;
 use crate::problem_response::{ApiProblem, render_problems};
 use crate::routes::{
@@ -43,6 +44,7 @@ pub fn router(clients: Clients) -> Router {
         .route(&format!("{run}/payloads/{{index}}/redeliver"), post(redeliveries::of_payload))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(clients.clone(), carry_out_once))
         .layer(from_fn_with_state((clients.clone(), KeyUses::default()), authenticate));
     Router::new()
         .route("/healthz", get(|| async { "ok" }))

@@ -121,9 +121,10 @@ impl Store {
                 return Ok(Pointing::Decided(refusal));
             }
             job.parts = [kept, &[staged.part]].concat();
+            job.note_edit();
             let mut writes = vec![job.put()?, staged.note.keep()];
             writes.extend(self.abandon(&staged.taken_in, None, now)?);
-            self.table.write(writes).await?;
+            self.write_effect(writes).await?;
             Ok(Pointing::Decided(Append::Done { payload_count: job.payload_count() }))
         })
         .await

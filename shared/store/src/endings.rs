@@ -117,7 +117,7 @@ impl Store {
             let (writes_of_job, starting) = self.after_end(&before, partition.run.status, now).await?;
             writes.extend(writes_of_job);
             work.extend(starting);
-            self.table.write(writes).await?;
+            self.write_effect(writes).await?;
             Ok(Some((partition, work)))
         })
         .await
@@ -136,7 +136,7 @@ impl Store {
         if surplus > 0 {
             let mut gone = Vec::new();
             for run in &job.active_runs[..surplus] {
-                if self.end_job_run(*run, &reason, |_| true, now).await?.is_none() {
+                if self.beside().end_job_run(*run, &reason, |_| true, now).await?.is_none() {
                     gone.push(*run);
                 }
             }
@@ -160,13 +160,22 @@ impl Store {
         Ok((writes, work))
     }
 
-    /// Deletes a job and ends its runs. Answers with what is to be handed over.
+    /// Deletes a job and ends its runs, as long as it is as wanted: that is looked at before each step.
+    /// Answers with what is to be handed over; `None` when it was not as wanted.
     ///
     /// # Errors
     /// When the table cannot be reached; then the job is still there.
-    pub async fn delete_job(&self, job: &StoredJob, now: Timestamp) -> Result<Vec<WorkReady>, StoreError> {
+    pub async fn delete_job(
+        &self,
+        job: &StoredJob,
+        is_wanted: impl Fn(&StoredJob) -> bool,
+        now: Timestamp,
+    ) -> Result<Option<Vec<WorkReady>>, StoreError> {
         let mut work = Vec::new();
         while let Some(current) = self.job_as(job).await?.filter(|current| current.waiting_runs > 0) {
+            if !is_wanted(&current) {
+                return Ok(None);
+            }
             match self.cancel_waiting(current, now).await {
                 Ok(closings) => work.extend(closings),
                 // Spread, so that two that met once do not meet again.
@@ -176,7 +185,10 @@ impl Store {
         }
         // What ended before the deletion itself is found by its wake time, should this not come to an end.
         let ended = retry_on_conflict(async || {
-            let Some(mut current) = self.job_as(job).await? else { return Ok(Vec::new()) };
+            let Some(mut current) = self.job_as(job).await? else { return Ok(Some(Vec::new())) };
+            if !is_wanted(&current) {
+                return Ok(None);
+            }
             let mut work = Vec::new();
             if current.waiting_runs > 0 {
                 self.cancel_waiting(current, now).await?;
@@ -210,11 +222,13 @@ impl Store {
                 work.extend(closings);
             }
             self.table.write(writes).await?;
-            Ok(work)
+            Ok(Some(work))
         })
         .await?;
-        work.extend(ended);
-        Ok(work)
+        Ok(ended.map(|ended| {
+            work.extend(ended);
+            work
+        }))
     }
 
     /// Cancels the first of a job's runs that wait.

@@ -93,11 +93,11 @@ impl Store {
             partition.queue.limit = job.definition.configuration.max_concurrent_requests.get();
             job.active_runs.push(run);
             let lanes = partition.lanes.iter().map(|lane| lane.put(run));
-            let mut writes: Vec<_> = [job.put(), partition.run.put(), partition.queue.put(run)]
+            let writes: Vec<_> = [job.put(), partition.run.put(), partition.queue.put(run)]
                 .into_iter()
                 .chain(lanes)
                 .collect::<Result<_, _>>()?;
-            self.table.write(std::mem::take(&mut writes)).await?;
+            self.write_effect(writes).await?;
             let mut work = vec![WorkReady::lane(run, 0)];
             let delivering = partition.lanes.iter().filter(|lane| lane.number != 0 && lane.next_at.is_some());
             work.extend(delivering.map(|lane| WorkReady::lane(run, lane.number)));

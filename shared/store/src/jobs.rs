@@ -89,7 +89,7 @@ impl Store {
                 Write::Put(listed.clone(), Expect::Nothing),
                 staged.keep(),
             ];
-            self.table.write(writes).await.map(|()| true)
+            self.write_effect(writes).await.map(|()| true)
         })
         .await?;
         Ok(is_created.then_some(StoredJob { revision: first, ..job }))
@@ -127,7 +127,7 @@ impl Store {
     pub async fn put_job(&self, job: StoredJob, now: Timestamp) -> Result<(StoredJob, Vec<WorkReady>), StoreError> {
         let Release { mut job, mut writes, work } = self.release(job, now).await?;
         writes.push(job.put()?);
-        self.table.write(writes).await?;
+        self.write_effect(writes).await?;
         job.revision += 1;
         Ok((job, work))
     }

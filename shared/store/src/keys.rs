@@ -3,6 +3,7 @@
 //! | item | `pk` | `sk` |
 //! | --- | --- | --- |
 //! | workspace's API key | `WORKSPACE#019b…` | `KEY#7f3a…` |
+//! | call with an idempotency key | `IDEMPOTENCY#019b…#9f86…` (workspace, digest of path and key) | `IDEMPOTENCY` |
 //! | project | `WORKSPACE#019b…` | `PROJECT#shop` |
 //! | secrets, one version | `SECRETS#019b…` | `SECRETS` |
 //! | what a project signs with | `SECRETS#019b…` (project) | `SECRETS` |
@@ -66,6 +67,11 @@ pub const API_KEY_PREFIX: &str = "KEY#";
 /// An API key.
 pub fn api_key(workspace_id: WorkspaceId, key_id: &str) -> Key {
     Key::new(workspace(workspace_id), format!("{API_KEY_PREFIX}{key_id}"))
+}
+
+/// A call with an idempotency key.
+pub fn idempotency(workspace: WorkspaceId, digest: &str) -> Key {
+    Key::new(format!("IDEMPOTENCY#{workspace}#{digest}"), "IDEMPOTENCY")
 }
 
 /// What the sort keys of projects begin with.

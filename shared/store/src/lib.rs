@@ -14,6 +14,7 @@ mod endings;
 mod error;
 mod following;
 mod generations;
+mod idempotency;
 #[cfg(feature = "model")]
 pub mod inspection;
 mod item;
@@ -51,6 +52,7 @@ pub use due_jobs::DueJob;
 pub use error::StoreError;
 pub use following::Followed;
 pub use generations::Retried;
+pub use idempotency::{CLAIM_LIFETIME, Claim, Claimed, KEY_LIFETIME, KeyedCall};
 pub use item::{Item, NewItem};
 pub use job_runs::JobRunPage;
 pub use jobs::JobPage;
@@ -77,6 +79,7 @@ pub use wake::{Wake, Wakes};
 
 use std::time::Duration;
 
+use idempotency::Fulfilment;
 use sundial_engine::sink_delivery::DELIVERY_TIME_MAX;
 
 /// How long history stays after the end of a job run, unless the deployment says otherwise.
@@ -90,6 +93,8 @@ pub const RUN_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub struct Store {
     table: Table,
     retention: Duration,
+    /// The call whose effect is to be written.
+    fulfilment: Option<Box<Fulfilment>>,
 }
 
 impl Store {
@@ -97,6 +102,6 @@ impl Store {
     /// as deliveries may take.
     pub fn new(table: Table, retention: Duration) -> Self {
         // What is still delivered needs it.
-        Self { table, retention: retention.max(DELIVERY_TIME_MAX) }
+        Self { table, retention: retention.max(DELIVERY_TIME_MAX), fulfilment: None }
     }
 }

@@ -237,7 +237,7 @@ impl Store {
             runs.push(view);
         }
         writes.push(job.put()?);
-        self.table.write(writes).await?;
+        self.write_effect(writes).await?;
         job.revision += 1;
         Ok(Recorded { job, runs, work })
     }

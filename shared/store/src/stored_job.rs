@@ -91,6 +91,10 @@ pub struct StoredJob {
     /// then, unless whoever has changed the job has done so before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_follow_at: Option<Timestamp>,
+    /// How often what its user decides has changed: document, payloads, state. Its runs, which write the job,
+    /// too, leave that as it is.
+    #[serde(default)]
+    pub(crate) document_version: u64,
     /// What a later write expects; set by reading.
     #[serde(skip)]
     pub(crate) revision: u64,
@@ -125,6 +129,7 @@ impl StoredJob {
             failed_in_a_row: 0,
             catching_up: None,
             runs_follow_at: None,
+            document_version: 0,
             revision: 0,
         }
     }
@@ -148,6 +153,16 @@ impl StoredJob {
         Occupancy { active: self.active_runs.len(), waiting: self.waiting_runs }
     }
 
+    /// Which version of this creation of it its user sees.
+    pub fn document_version(&self) -> u64 {
+        self.document_version
+    }
+
+    /// Notes that what its user decides has changed.
+    pub fn note_edit(&mut self) {
+        self.document_version += 1;
+    }
+
     /// How many payloads it has.
     pub fn payload_count(&self) -> u32 {
         count(&self.parts)
@@ -165,6 +180,7 @@ impl StoredJob {
         if self.is_active() && most.is_some_and(|most| self.failed_in_a_row >= most.get()) {
             let text = format!("{} job runs in a row have failed", self.failed_in_a_row);
             self.state = JobState { status: JobStatus::Paused, reason: text.parse().ok() };
+            self.note_edit();
             self.runs_follow_at = (!self.active_runs.is_empty()).then_some(now);
         }
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_runtime::{Context, LambdaEvent};
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, loopback_ranges};
 use sundial_runtime::{Clients, Clock, clock};
@@ -149,13 +150,26 @@ impl Api {
 
     /// Sends a request with a JSON body, if there is one.
     pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let (status, _, answer) = self.send_with(method, path, &[], body).await;
+        (status, answer)
+    }
+
+    /// The same with headers, and with those of the answer.
+    pub(crate) async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (u16, HeaderMap, Value) {
         let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.base));
         let request = request.header("x-api-key", &self.key);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = if let Some(body) = body { request.json(&body) } else { request };
         let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (status, headers, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
     /// What a request answers that must succeed.

@@ -4,7 +4,6 @@ use std::iter::successors;
 use std::time::Duration;
 
 use axum::Json as JsonAnswer;
-use axum::extract::State;
 use deserr::Deserr;
 use http::StatusCode;
 use serde::Serialize;
@@ -17,6 +16,8 @@ use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob, Stor
 
 use super::{FoundJob, Workspace};
 use crate::body::Json;
+use crate::first_answer::FirstAnswer;
+use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 
 /// One call asks for so many occurrences at most.
@@ -41,28 +42,40 @@ pub(crate) struct Backfilled {
 /// Records runs for the occurrences from `from` to `to`, both included. They take their turn:
 /// oldest first, one by one, unless the job's overlap policy is `allow`.
 pub(crate) async fn backfill(
-    State(clients): State<Clients>,
+    once: Once,
     workspace: Workspace,
     mut found: FoundJob,
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<Backfilled>), ApiProblem> {
     let body: BackfillBody = InvalidFields::read(document)?;
+    let clients = once.clients.clone();
     if body.to > clients.clock.now() {
         return Err(InvalidFields::one("/to", "must not be in the future").into());
     }
     if body.from > body.to {
         return Err(InvalidFields::one("/to", "must not be before from").into());
     }
-    let mut requested = 0;
+    let mut requested = match once.progress() {
+        Some(FirstAnswer::Requested { requested }) => requested,
+        _ => 0,
+    };
+    let is_recorded = |requested| {
+        once.answering(FirstAnswer::Requested { requested });
+        Ok((StatusCode::ACCEPTED, JsonAnswer(Backfilled { requested })))
+    };
     'decide: loop {
         let FoundJob { project, mut job } = found;
         if requested > 0 && !job.is_active() {
             // What was recorded before the job was paused is recorded.
-            return Ok((StatusCode::ACCEPTED, JsonAnswer(Backfilled { requested })));
+            return is_recorded(requested);
         }
         let missing = missing(&clients, &job, &body).await?;
-        for some in missing.chunks(job.recordable_at_once(Origin::MadeUp)) {
-            match record(&clients, &project, job.clone(), some, &workspace.key_id).await {
+        let mut chunks = missing.chunks(job.recordable_at_once(Origin::MadeUp)).peekable();
+        while let Some(some) = chunks.next() {
+            let so_far = FirstAnswer::Requested { requested: requested + some.len() };
+            let is_last = chunks.peek().is_none();
+            let fulfilling = if is_last { once.answering(so_far) } else { once.answering_so_far(so_far) };
+            match record(&fulfilling, &project, job.clone(), some, &workspace.key_id).await {
                 Ok(recorded) => job = recorded,
                 Err(StoreError::Conflict) => {
                     found = FoundJob { project, job }.again(&clients).await?;
@@ -72,7 +85,7 @@ pub(crate) async fn backfill(
             }
             requested += some.len();
         }
-        return Ok((StatusCode::ACCEPTED, JsonAnswer(Backfilled { requested })));
+        return is_recorded(requested);
     }
 }
 

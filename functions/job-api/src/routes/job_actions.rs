@@ -1,11 +1,10 @@
 //! What can be done to a job: pause, resume, trigger.
 
 use axum::Json as JsonAnswer;
-use axum::extract::State;
 use deserr::Deserr;
 use sundial_engine::overlap::{Admission, Origin};
 use sundial_model::event::WorkReady;
-use sundial_model::job::{Job, JobState, JobStatus};
+use sundial_model::job::{JobState, JobStatus};
 use sundial_model::job_run::{JobRun, JobRunType};
 use sundial_model::payload::PayloadList;
 use sundial_model::problem::{Problem, ProblemCode};
@@ -14,11 +13,15 @@ use sundial_model::{InvalidFields, JobRunId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob};
 
+use super::jobs::TaggedJob;
 use super::{FoundJob, Workspace, job_again, jobs};
 use crate::body::OptionalJson;
 use crate::check_job::check_payload_sizes;
 use crate::due::{announce, set_next};
+use crate::entity_tag::IfMatch;
+use crate::first_answer::{FirstAnswer, JobName};
 use crate::following::let_runs_follow;
+use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 
 #[derive(Debug, Default, Deserr)]
@@ -30,14 +33,16 @@ struct PauseBody {
 
 /// Pauses a job and its active runs.
 pub(crate) async fn pause(
-    State(clients): State<Clients>,
+    once: Once,
     FoundJob { job, .. }: FoundJob,
+    expected: IfMatch,
     body: OptionalJson,
-) -> Result<JsonAnswer<Job>, ApiProblem> {
+) -> Result<TaggedJob, ApiProblem> {
     let PauseBody { reason } = body.read()?;
+    let clients = once.answering(FirstAnswer::Job { job: JobName::from(&job) });
     let now = clients.clock.now();
     let state = JobState { status: JobStatus::Paused, reason };
-    let (job, _) = change(&clients, job, now, |job| {
+    let (job, _) = change(&clients, job, &expected, now, |job| {
         let was_active = job.is_active();
         // Pausing again without a reason keeps the one that was given.
         if was_active || state.reason.is_some() {
@@ -48,19 +53,21 @@ pub(crate) async fn pause(
     .await?;
     // From here on no run starts.
     let_runs_follow(&clients, &job, now).await?;
-    Ok(JsonAnswer(jobs::whole(&clients, &job).await?))
+    Ok(jobs::whole(&clients, &job).await?)
 }
 
 /// Lets a paused job and its paused runs go on, and a run start that waited for one that has ended.
 /// What was due meanwhile is not made up.
 pub(crate) async fn resume(
-    State(clients): State<Clients>,
+    once: Once,
     FoundJob { job, .. }: FoundJob,
+    expected: IfMatch,
     body: OptionalJson,
-) -> Result<JsonAnswer<Job>, ApiProblem> {
+) -> Result<TaggedJob, ApiProblem> {
     let ResumeBody {} = body.read()?;
+    let clients = once.answering(FirstAnswer::Job { job: JobName::from(&job) });
     let now = clients.clock.now();
-    let (job, work) = change(&clients, job, now, |job| {
+    let (job, work) = change(&clients, job, &expected, now, |job| {
         if !job.is_active() {
             (job.state, job.failed_in_a_row) = (JobState::default(), 0);
             job.runs_must_follow(now);
@@ -71,7 +78,7 @@ pub(crate) async fn resume(
     clients.bus.hand_over(work).await;
     let_runs_follow(&clients, &job, now).await?;
     announce(&clients, &job, now).await;
-    Ok(JsonAnswer(jobs::whole(&clients, &job).await?))
+    Ok(jobs::whole(&clients, &job).await?)
 }
 
 #[derive(Debug, Default, Deserr)]
@@ -83,13 +90,18 @@ struct ResumeBody {}
 async fn change(
     clients: &Clients,
     job: StoredJob,
+    expected: &IfMatch,
     now: Timestamp,
     change: impl Fn(&mut StoredJob),
 ) -> Result<(StoredJob, Vec<WorkReady>), ApiProblem> {
     let mut current = job;
     loop {
+        expected.check(&current)?;
         let mut changed = current.clone();
         change(&mut changed);
+        if changed.state != current.state {
+            changed.note_edit();
+        }
         match clients.store.put_job(changed, now).await {
             Err(StoreError::Conflict) => current = job_again(clients, &current).await?,
             result => return Ok(result?),
@@ -106,12 +118,14 @@ struct TriggerBody {
 
 /// Starts a job run now.
 pub(crate) async fn trigger(
-    State(clients): State<Clients>,
+    once: Once,
     workspace: Workspace,
     mut found: FoundJob,
     body: OptionalJson,
 ) -> Result<JsonAnswer<JobRun>, ApiProblem> {
     let TriggerBody { payload } = body.read()?;
+    let id = JobRunId::new();
+    let clients = once.answering(FirstAnswer::JobRun { id });
     let now = clients.clock.now();
     admit(&found.job)?;
     let mut payloads = None;
@@ -123,7 +137,7 @@ pub(crate) async fn trigger(
     }
     loop {
         let new = NewJobRun {
-            id: JobRunId::new(),
+            id,
             run_type: JobRunType::Manual,
             occurrence: None,
             admission: admit(&found.job)?,

@@ -11,7 +11,9 @@ use sundial_store::{Append, PARTS_MAX};
 
 use super::FoundJob;
 use crate::body::{PAGE_BYTES_MAX, Page};
-use crate::cursor::ListQuery;
+use crate::first_answer::{FirstAnswer, JobName};
+use crate::idempotency::Once;
+use crate::list_query::ListQuery;
 use crate::payload_page::PayloadPage;
 use crate::problem_response::ApiProblem;
 
@@ -41,10 +43,11 @@ pub(crate) struct Appended {
 /// Appends payloads to a job, for runs that start later. Pages that are sent side by side come in
 /// one after the other, each in one piece.
 pub(crate) async fn append(
-    State(clients): State<Clients>,
+    once: Once,
     FoundJob { job, .. }: FoundJob,
     PayloadPage(page): PayloadPage,
 ) -> Result<JsonAnswer<Appended>, ApiProblem> {
+    let clients = once.answering(FirstAnswer::Appended { job: JobName::from(&job), appended: page.len() });
     match clients.store.append_payloads(&job, &page, clients.clock.now()).await? {
         Append::Done { payload_count } => Ok(JsonAnswer(Appended { appended: page.len(), payload_count })),
         Append::Gone => Err(Problem::not_found(format!("job {}", job.id)).into()),

@@ -12,7 +12,9 @@ use sundial_store::{Closing, Export, JobRunPage, Retried, RunView, keys};
 
 use super::{FoundJob, FoundProject, FoundRun};
 use crate::body::{OptionalJson, Page};
-use crate::cursor::ListQuery;
+use crate::first_answer::FirstAnswer;
+use crate::idempotency::Once;
+use crate::list_query::ListQuery;
 use crate::problem_response::ApiProblem;
 
 /// The runs of a job, newest first.
@@ -72,11 +74,12 @@ async fn results(clients: &Clients, view: &RunView, now: Timestamp) -> Result<Op
 
 /// Ends a job run; one that has ended stays as it is.
 pub(crate) async fn terminate(
-    State(clients): State<Clients>,
+    once: Once,
     FoundRun(found): FoundRun,
     body: OptionalJson,
 ) -> Result<JsonAnswer<JobRun>, ApiProblem> {
     let TerminateBody {} = body.read()?;
+    let clients = once.answering(FirstAnswer::JobRun { id: found.run.id });
     let now = clients.clock.now();
     let ended = clients.store.terminate_job_run(found.run.id, now).await?;
     let (ended, work) = ended.ok_or_else(|| Problem::not_found(format!("job run {}", found.run.id)))?;
@@ -86,12 +89,13 @@ pub(crate) async fn terminate(
 
 /// Runs again what failed of a job run.
 pub(crate) async fn retry(
-    State(clients): State<Clients>,
+    once: Once,
     FoundJob { job, .. }: FoundJob,
     FoundRun(found): FoundRun,
     body: OptionalJson,
 ) -> Result<JsonAnswer<JobRun>, ApiProblem> {
     let RetryBody {} = body.read()?;
+    let clients = once.answering(FirstAnswer::JobRun { id: found.run.id });
     let now = clients.clock.now();
     let refuse = |code, why: String| Err(Problem::new(code, why).into());
     match clients.store.retry_job_run(&job, found.run.id, now).await? {

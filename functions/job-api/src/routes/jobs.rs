@@ -2,6 +2,7 @@
 
 use axum::Json as JsonAnswer;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use futures::future::try_join_all;
 use http::StatusCode;
 use sundial_model::event::WorkReady;
@@ -15,9 +16,12 @@ use sundial_store::{StoreError, StoredJob};
 use super::{FoundJob, FoundProject, job_again};
 use crate::body::{Json, PAGE_BYTES_MAX, Page};
 use crate::check_job::{check_definition_size, check_job_update, check_new_job};
-use crate::cursor::ListQuery;
 use crate::due::{announce, set_next};
+use crate::entity_tag::{EntityTag, IfMatch, IfNoneMatch};
+use crate::first_answer::{FirstAnswer, JobName};
 use crate::following::let_runs_follow;
+use crate::idempotency::Once;
+use crate::list_query::ListQuery;
 use crate::problem_response::ApiProblem;
 
 /// A job in a list carries so many payloads at most.
@@ -25,12 +29,16 @@ const LISTED_PAYLOADS_MAX: usize = 10;
 /// And so many bytes of them.
 const LISTED_PAYLOAD_BYTES_MAX: usize = 100_000;
 
+/// A job as it is answered, and the version that its user sees by that.
+pub(crate) type TaggedJob = (EntityTag, JsonAnswer<Job>);
+
 /// Creates a job.
 pub(crate) async fn create(
-    State(clients): State<Clients>,
+    once: Once,
     FoundProject(project): FoundProject,
     Json(document): Json,
-) -> Result<(StatusCode, JsonAnswer<Job>), ApiProblem> {
+) -> Result<(StatusCode, TaggedJob), ApiProblem> {
+    let clients = &once.clients;
     let now = clients.clock.now();
     let mut input = check_new_job(document, &clients.settings.address_guard())?;
     let state = input.state.take().unwrap_or_default();
@@ -42,25 +50,31 @@ pub(crate) async fn create(
     let mut job = StoredJob::new(&project, JobUuid::new(), id.clone(), definition, state, now);
     set_next(&mut job, now);
     let payloads = payloads.unwrap_or_default();
+    let clients = once.answering(FirstAnswer::Created { job: JobName::from(&job) });
     let created = clients.store.create_job(&project, job, payloads, &secrets, now).await?;
     let Some(job) = created else {
         return Err(Problem::new(ProblemCode::Conflict, format!("there is a job {id} already")).into());
     };
     announce(&clients, &job, now).await;
-    Ok((StatusCode::CREATED, JsonAnswer(whole(&clients, &job).await?)))
+    Ok((StatusCode::CREATED, whole(&clients, &job).await?))
 }
 
 /// One job, with as many of its payloads as an answer holds.
 pub(crate) async fn get(
     State(clients): State<Clients>,
     FoundJob { job, .. }: FoundJob,
-) -> Result<JsonAnswer<Job>, ApiProblem> {
-    Ok(JsonAnswer(whole(&clients, &job).await?))
+    unless: IfNoneMatch,
+) -> Result<Response, ApiProblem> {
+    if unless.is_known(&job) {
+        return Ok((StatusCode::NOT_MODIFIED, EntityTag::of(&job)).into_response());
+    }
+    Ok(whole(&clients, &job).await?.into_response())
 }
 
 /// A job as it is answered, with as many of its payloads as an answer holds.
-pub(crate) async fn whole(clients: &Clients, job: &StoredJob) -> Result<Job, StoreError> {
-    answer(clients, job, job.payload_count() as usize, PAGE_BYTES_MAX).await
+pub(crate) async fn whole(clients: &Clients, job: &StoredJob) -> Result<TaggedJob, StoreError> {
+    let answer = answer(clients, job, job.payload_count() as usize, PAGE_BYTES_MAX).await?;
+    Ok((EntityTag::of(job), JsonAnswer(answer)))
 }
 
 async fn answer(clients: &Clients, job: &StoredJob, count: usize, bytes: usize) -> Result<Job, StoreError> {
@@ -93,11 +107,13 @@ pub(crate) async fn list(
 pub(crate) async fn update(
     State(clients): State<Clients>,
     FoundJob { job, .. }: FoundJob,
+    expected: IfMatch,
     Json(document): Json,
-) -> Result<JsonAnswer<Job>, ApiProblem> {
+) -> Result<TaggedJob, ApiProblem> {
     let input = check_job_update(document, &job.id, &clients.settings.address_guard())?;
     let mut current = job;
     loop {
+        expected.check(&current)?;
         match replace(&clients, &current, input.clone()).await {
             // A run of it started or ended meanwhile, or someone else changed it: the last one wins.
             Err(ReplaceError::Store(StoreError::Conflict)) => current = job_again(&clients, &current).await?,
@@ -108,7 +124,7 @@ pub(crate) async fn update(
                 clients.bus.hand_over(work).await;
                 let_runs_follow(&clients, &job, now).await?;
                 announce(&clients, &job, now).await;
-                return Ok(JsonAnswer(whole(&clients, &job).await?));
+                return Ok(whole(&clients, &job).await?);
             }
         }
     }
@@ -136,6 +152,7 @@ async fn replace(
         changed.runs_must_follow(now);
     }
     changed.definition = definition;
+    changed.note_edit();
     set_next(&mut changed, now);
     clients.store.update_job(job, changed, payloads, &secrets, now).await.map_err(ReplaceError::Store)
 }
@@ -144,8 +161,10 @@ async fn replace(
 pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundJob { job, .. }: FoundJob,
+    expected: IfMatch,
 ) -> Result<StatusCode, ApiProblem> {
-    let work = clients.store.delete_job(&job, clients.clock.now()).await?;
-    clients.bus.hand_over(work).await;
+    let is_expected = |job: &StoredJob| expected.check(job).is_ok();
+    let work = clients.store.delete_job(&job, is_expected, clients.clock.now()).await?;
+    clients.bus.hand_over(work.ok_or_else(IfMatch::failed)?).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,7 +11,7 @@ use sundial_store::{RunPartition, keys};
 
 use super::FoundRun;
 use crate::body::{PAGE_BYTES_MAX, Page};
-use crate::cursor::ListQuery;
+use crate::list_query::ListQuery;
 use crate::problem_response::ApiProblem;
 use crate::runs_view::{SegmentView, details};
 

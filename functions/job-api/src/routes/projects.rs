@@ -18,7 +18,7 @@ use sundial_store::{SigningSecrets, StoreError, StoredProject};
 use super::{FoundProject, Workspace};
 use crate::body::{Json, Page};
 use crate::check_addresses::check_target;
-use crate::cursor::ListQuery;
+use crate::list_query::ListQuery;
 use crate::problem_response::ApiProblem;
 
 /// A project, and its secrets when it was just created.

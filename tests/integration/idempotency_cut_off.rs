@@ -1,0 +1,236 @@
+//! A POST with an idempotency key that is cut off, before or after any of its writes, has its effect once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sundial_model::job::{JobState, JobStatus};
+use sundial_runtime::clock;
+use sundial_store::{CLAIM_LIFETIME, Claimed, KeyedCall, StoreError};
+use tokio::sync::Notify;
+
+use crate::harness::faulty_table::Fault;
+use crate::harness::{Answer, Cloud, Target, payloads};
+use crate::idempotency::{later, post_to};
+use crate::payload_pages::stored;
+
+const JOBS: &str = "/projects/shop/jobs";
+/// No call has so many writes.
+const WRITES_MAX: usize = 20;
+
+async fn start(target: Target) -> Cloud {
+    let cloud = Cloud::start().await;
+    cloud.api.make_project(&target).await;
+    cloud
+}
+
+/// Sends a call that is cut off at its write number `number`; answers whether it has so many.
+async fn is_cut_off(cloud: &Cloud, path: &str, body: Option<Value>, number: usize, fault: Fault) -> bool {
+    let (writes, reached) = (AtomicUsize::new(0), Arc::new(Notify::new()));
+    let reaching = Arc::clone(&reached);
+    let clients = cloud.faulty_clients(Box::new(move |transaction| {
+        // That a key is in use is noted beside the call.
+        if transaction.iter().all(|write| write.key().sk.starts_with("KEY#")) {
+            return None;
+        }
+        let is_it = writes.fetch_add(1, Ordering::SeqCst) == number;
+        is_it.then(|| reaching.notify_one());
+        is_it.then_some(fault)
+    }));
+    let gone = async {
+        reached.notified().await;
+        // What is on its way arrives.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    tokio::select! {
+        (status, answer) = post_to(clients, &cloud.api, "k", path, body) => {
+            assert!((200..300).contains(&status), "{path}: {answer}");
+            false
+        }
+        () = gone => true,
+    }
+}
+
+/// Cuts a call off at each of its writes, and sends it again: at once, and when its key is free in any case.
+/// `prepare` makes what it needs, under a number, and answers with its path; `look` looks at what it has done.
+async fn check(
+    cloud: &Cloud,
+    body: impl Fn(usize) -> Option<Value>,
+    prepare: impl AsyncFn(usize) -> String,
+    look: impl AsyncFn(usize, Value),
+) {
+    for (fault_number, fault) in [Fault::NoAnswer, Fault::AnswerLost].into_iter().enumerate() {
+        for number in 0..WRITES_MAX {
+            let unique = fault_number * WRITES_MAX + number;
+            let (path, body) = (prepare(unique).await, body(unique));
+            let has_more = is_cut_off(cloud, &path, body.clone(), number, fault).await;
+            let (status, answer) = post_to(later(cloud, Duration::ZERO), &cloud.api, "k", &path, body.clone()).await;
+            let is_busy = status == 409 && answer["code"] == "idempotency-key-reused";
+            assert!(is_busy || (200..300).contains(&status), "{path} at {number}: {status} {answer}");
+            let after = CLAIM_LIFETIME + Duration::from_secs(1);
+            let (status, answer) = post_to(later(cloud, after), &cloud.api, "k", &path, body).await;
+            assert!((200..300).contains(&status), "{path} at {number}: {status} {answer}");
+            look(unique, answer).await;
+            if !has_more {
+                assert!(number > 1, "{path} has a claim and an effect");
+                break;
+            }
+            assert!(number + 1 < WRITES_MAX, "{path} has more writes than are tried");
+        }
+    }
+}
+
+async fn create(cloud: &Cloud, number: usize) -> String {
+    create_with(cloud, number, "allow").await
+}
+
+async fn create_with(cloud: &Cloud, number: usize, overlap: &str) -> String {
+    let schedule = json!({ "intervals": [{ "every": "1h" }], "overlap": overlap });
+    let job = json!({ "id": format!("job-{number}"), "payload": payloads("a", 2), "schedule": schedule });
+    cloud.api.create_job(job).await;
+    format!("{JOBS}/job-{number}")
+}
+
+#[tokio::test]
+async fn a_job_is_created_once() {
+    let cloud = start(Target::echo().await).await;
+    let job = |number| Some(json!({ "id": format!("job-{number}"), "payload": payloads("a", 2) }));
+    check(
+        &cloud,
+        job,
+        async |_| JOBS.to_owned(),
+        async |number, answer| {
+            assert_eq!(answer["id"], format!("job-{number}"));
+            assert_eq!(cloud.api.get(&format!("{JOBS}/job-{number}")).await["createdAt"], answer["createdAt"]);
+            // The next one has the same path, and another body.
+            let items = cloud.items_at_rest().await;
+            for (pk, sk) in items.into_keys().filter(|(pk, _)| pk.starts_with("IDEMPOTENCY#")) {
+                use aws_sdk_dynamodb::types::AttributeValue;
+                let delete = cloud.dev.dynamodb().delete_item().table_name(&cloud.dev.description().table_name);
+                let delete = delete.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S(sk));
+                delete.send().await.unwrap();
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_is_triggered_once() {
+    let cloud = start(Target::echo().await).await;
+    for own_payloads in [false, true] {
+        let body = |_| own_payloads.then(|| json!({ "payload": payloads("b", 3) }));
+        let number = |number| number + if own_payloads { 1_000 } else { 0 };
+        check(
+            &cloud,
+            body,
+            async |unique| format!("{}/trigger", create(&cloud, number(unique)).await),
+            async |unique, answer| {
+                let runs = cloud.api.all(&format!("{JOBS}/job-{}/runs", number(unique))).await;
+                assert_eq!(runs.iter().map(|run| &run["id"]).collect::<Vec<_>>(), [&answer["id"]]);
+            },
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_appended_once() {
+    let cloud = start(Target::echo().await).await;
+    check(
+        &cloud,
+        |_| Some(payloads("b", 3)),
+        async |unique| format!("{}/payload", create(&cloud, unique).await),
+        async |unique, answer| {
+            assert_eq!(answer, json!({ "appended": 3, "payloadCount": 5 }));
+            assert_eq!(cloud.api.all(&format!("{JOBS}/job-{unique}/payload")).await.len(), 5);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_backfill_goes_on_where_it_was_cut_off_and_counts_all_of_it() {
+    // The first of its runs is active for long, and the others wait.
+    let cloud = start(Target::start(|_| Answer::Slow(Duration::from_secs(60), json!(1))).await).await;
+    let (from, to) =
+        (clock::now() - Duration::from_secs(30 * 3_600 + 1_800), clock::now() - Duration::from_secs(1_800));
+    let body = json!({ "from": from, "to": to });
+    check(
+        &cloud,
+        |_| Some(body.clone()),
+        async |unique| format!("{}/backfill", create_with(&cloud, unique, "skip").await),
+        async |unique, answer| {
+            assert_eq!(answer, json!({ "requested": 30 }));
+            assert_eq!(cloud.api.all(&format!("{JOBS}/job-{unique}/runs")).await.len(), 30);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_run_is_retried_once() {
+    let cloud = start(Target::start(|_| Answer::Status(400, json!({}))).await).await;
+    let runs = std::sync::Mutex::new(std::collections::HashMap::new());
+    check(
+        &cloud,
+        |_| None,
+        async |unique| {
+            create(&cloud, unique).await;
+            let run = cloud.api.trigger(&format!("job-{unique}")).await;
+            cloud.api.wait_for_status(&run, "FAILED").await;
+            runs.lock().unwrap().insert(unique, run.clone());
+            format!("{run}/retry")
+        },
+        async |unique, answer| {
+            let run = runs.lock().unwrap()[&unique].clone();
+            assert_eq!((&answer["generation"], &cloud.api.get(&run).await["generation"]), (&json!(2), &json!(2)));
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_is_paused_once() {
+    let cloud = start(Target::echo().await).await;
+    check(
+        &cloud,
+        |_| Some(json!({ "reason": "a pause" })),
+        async |unique| format!("{}/pause", create(&cloud, unique).await),
+        async |unique, answer| {
+            assert_eq!(answer["state"], json!({ "status": "PAUSED", "reason": "a pause" }));
+            let (_, headers, _) = cloud.api.send_with("GET", &format!("{JOBS}/job-{unique}"), &[], None).await;
+            assert!(headers["etag"].to_str().unwrap().ends_with("-1\""), "{headers:?}");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_whose_key_was_taken_over_has_no_effect_any_more() {
+    let cloud = start(Target::echo().await).await;
+    cloud.api.create_job(json!({ "id": "job", "payload": payloads("a", 2) })).await;
+    let (store, now) = (&cloud.dev.clients().store, clock::now());
+    let workspace_id = cloud.dev.description().workspace_id;
+    let call = KeyedCall { workspace_id, path: "/somewhere", key: "k", body: b"" };
+    let claim = async |after: Duration| match store.claim_key(&call, now + after).await.unwrap() {
+        Claimed::Now(claim) => Some(claim),
+        other => panic!("{other:?}"),
+    };
+    let slow = claim(Duration::ZERO).await.unwrap();
+    assert!(matches!(store.claim_key(&call, now).await.unwrap(), Claimed::UnderWay));
+    let second = claim(CLAIM_LIFETIME).await.unwrap();
+    let mut job = stored(&cloud).await;
+    job.state = JobState { status: JobStatus::Paused, reason: None };
+    let put = async |claim| store.fulfilling(claim, json!("done"), true).put_job(job.clone(), now).await.map(drop);
+    assert!(matches!(put(&slow).await, Err(StoreError::ClaimLost)));
+    assert!(matches!(store.release_key(&slow, now).await, Err(StoreError::Conflict)), "nor does it free the key");
+    assert_eq!(cloud.api.get(&format!("{JOBS}/job")).await["state"]["status"], "ACTIVE");
+    put(&second).await.unwrap();
+    assert!(matches!(put(&slow).await, Err(StoreError::ClaimLost)));
+    match store.claim_key(&call, now).await.unwrap() {
+        Claimed::Before(answer) => assert_eq!(answer, "done"),
+        other => panic!("{other:?}"),
+    }
+}
