@@ -192,6 +192,31 @@ async fn a_job_run_is_retried_once() {
 }
 
 #[tokio::test]
+async fn a_secret_is_replaced_once_and_never_shown_again() {
+    let cloud = start(Target::echo().await).await;
+    check(
+        &cloud,
+        |_| None,
+        async |unique| {
+            let target = json!({ "target": { "type": "http", "baseUrl": "http://127.0.0.1:1" } });
+            cloud.api.ok("PUT", &format!("/projects/project-{unique}"), Some(target)).await;
+            format!("/projects/project-{unique}/signing-secret/rotate")
+        },
+        async |unique, answer| {
+            assert!(answer["previousValidUntil"].is_string());
+            let path = format!("/projects/project-{unique}/signing-secret/rotate");
+            let again = post_to(later(&cloud, Duration::ZERO), &cloud.api, "k", &path, None).await;
+            assert_eq!(again, (200, json!({ "previousValidUntil": answer["previousValidUntil"] })));
+            // Four replaced ones are valid at once: had there been two, there would be no three more.
+            for _ in 0..3 {
+                cloud.api.ok("POST", &path, None).await;
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_job_is_paused_once() {
     let cloud = start(Target::echo().await).await;
     check(

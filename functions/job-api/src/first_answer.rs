@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sundial_model::problem::{Problem, ProblemCode};
-use sundial_model::{JobId, JobRunId, JobUuid, ProjectId};
+use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::StoredJob;
 
@@ -41,6 +41,11 @@ pub(crate) enum FirstAnswer {
     Appended { job: JobName, appended: usize },
     /// 202, so many of something.
     Requested { requested: usize },
+    /// 200, another secret, which is not shown again.
+    Rotated {
+        #[serde(rename = "previousValidUntil")]
+        previous_valid_until: Timestamp,
+    },
     /// The call has no effect: it is simply carried out again.
     NoEffect,
     /// The handler did not say.
@@ -75,6 +80,9 @@ pub(crate) async fn again(clients: &Clients, answer: FirstAnswer) -> Result<Resp
         }
         FirstAnswer::Requested { requested } => {
             (StatusCode::ACCEPTED, JsonAnswer(json!({ "requested": requested }))).into_response()
+        }
+        FirstAnswer::Rotated { previous_valid_until } => {
+            JsonAnswer(json!({ "previousValidUntil": previous_valid_until })).into_response()
         }
         FirstAnswer::NoEffect | FirstAnswer::Untold => {
             let detail = "the call was carried out before, and its answer was not kept";

@@ -69,7 +69,7 @@ pub use run_partition::{RunPartition, StoredJobRun};
 pub use run_payloads::extension_writes_max;
 pub use run_view::RunView;
 pub use segment::{SegmentAttempts, SegmentOutcomes};
-pub use signing_secrets::{Rotation, SigningPurpose, SigningSecrets};
+pub use signing_secrets::{REPLACED_SECRET_VALID_FOR, Rotation, SigningPurpose, SigningSecrets};
 pub use snapshot::Snapshot;
 pub use start::{LOST_EVENT_AFTER, NewJobRun, NewRecords, Recorded};
 pub use status_changes::Settled;

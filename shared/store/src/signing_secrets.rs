@@ -17,7 +17,7 @@ use crate::table::{Expect, Write, retry_on_conflict};
 use crate::{Store, keys};
 
 /// A secret that was replaced is valid for so much longer.
-const REPLACED_SECRET_VALID_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+pub const REPLACED_SECRET_VALID_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// So many replaced secrets are valid at once at most: each adds a signature to every request.
 const REPLACED_SECRETS_MAX: usize = 4;
 
@@ -154,7 +154,7 @@ impl Store {
             let rotation = secrets.rotate(purpose, secret.clone(), now);
             if matches!(rotation, Rotation::Done { .. }) {
                 // A project that is deleted meanwhile takes none.
-                self.table.write(vec![secrets.put(project.id, Expect::Revision(revision))?, current.check()]).await?;
+                self.write_effect(vec![secrets.put(project.id, Expect::Revision(revision))?, current.check()]).await?;
             }
             Ok(rotation)
         })

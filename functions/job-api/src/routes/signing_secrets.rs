@@ -2,17 +2,17 @@
 //! before stays valid for a day.
 
 use axum::Json as JsonAnswer;
-use axum::extract::State;
 use serde::Serialize;
 use sundial_model::Timestamp;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::secret::SecretText;
 use sundial_outbound::signature::new_secret;
-use sundial_runtime::Clients;
-use sundial_store::{Rotation, SigningPurpose};
+use sundial_store::{REPLACED_SECRET_VALID_FOR, Rotation, SigningPurpose};
 
 use super::FoundProject;
 use crate::body::OptionalJson;
+use crate::first_answer::FirstAnswer;
+use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 
 /// A new secret.
@@ -29,32 +29,34 @@ struct RotateBody {}
 
 /// Replaces the secret that signs calls to the target.
 pub(crate) async fn rotate_signing(
-    State(clients): State<Clients>,
+    once: Once,
     project: FoundProject,
     body: OptionalJson,
 ) -> Result<JsonAnswer<Rotated>, ApiProblem> {
-    rotate(&clients, project, body, SigningPurpose::Calls).await
+    rotate(&once, project, body, SigningPurpose::Calls).await
 }
 
 /// Replaces the secret that signs deliveries and notifications.
 pub(crate) async fn rotate_webhook(
-    State(clients): State<Clients>,
+    once: Once,
     project: FoundProject,
     body: OptionalJson,
 ) -> Result<JsonAnswer<Rotated>, ApiProblem> {
-    rotate(&clients, project, body, SigningPurpose::Webhooks).await
+    rotate(&once, project, body, SigningPurpose::Webhooks).await
 }
 
 async fn rotate(
-    clients: &Clients,
+    once: &Once,
     FoundProject(project): FoundProject,
     body: OptionalJson,
     purpose: SigningPurpose,
 ) -> Result<JsonAnswer<Rotated>, ApiProblem> {
     let RotateBody {} = body.read()?;
     let secret = new_secret();
-    let rotation =
-        clients.store.rotate_secret(&project, purpose, &SecretText::new(secret.as_str()), clients.clock.now()).await?;
+    let now = once.clients.clock.now();
+    // The secret itself is shown this once: who asks again is told when the one before stops.
+    let clients = once.answering(FirstAnswer::Rotated { previous_valid_until: now + REPLACED_SECRET_VALID_FOR });
+    let rotation = clients.store.rotate_secret(&project, purpose, &SecretText::new(secret.as_str()), now).await?;
     match rotation {
         Rotation::Done { previous_valid_until } => Ok(JsonAnswer(Rotated { secret, previous_valid_until })),
         Rotation::TooOften { next_at } => {
