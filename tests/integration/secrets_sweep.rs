@@ -133,7 +133,7 @@ async fn versions_that_nothing_ever_pointed_at_are_swept_within_hours() {
     cloud.api.create_job(job(&sink, "of-sink")).await;
     // A function dies before the transaction that points at them.
     let is_of_job = |writes: &[Write]| writes.iter().any(|write| write.key().pk.starts_with("JOB#"));
-    let faults = Box::new(move |writes: &[Write]| is_of_job(writes).then_some(Fault::Refused));
+    let faults = Box::new(move |writes: &[Write]| is_of_job(writes).then_some(Fault::Unavailable));
     let function = sundial_job_api::router::router(cloud.faulty_clients(faults));
     let jobs = format!("/v1/workspaces/{}/projects/shop/jobs", cloud.dev.description().workspace_id);
     let mut another = job(&sink, "of-refused-1");
