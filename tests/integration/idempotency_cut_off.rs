@@ -192,6 +192,40 @@ async fn a_job_run_is_retried_once() {
 }
 
 #[tokio::test]
+async fn a_delivery_is_requested_again_once() {
+    let cloud = start(Target::echo().await).await;
+    let receiver = Target::echo().await;
+    let sink = json!({ "type": "webhook", "url": format!("{}/sink", receiver.url) });
+    let runs = std::sync::Mutex::new(std::collections::HashMap::new());
+    check(
+        &cloud,
+        |_| None,
+        async |unique| {
+            let job = json!({ "id": format!("job-{unique}"), "payload": payloads("a", 1), "sink": sink });
+            cloud.api.create_job(job).await;
+            let run = cloud.api.trigger(&format!("job-{unique}")).await;
+            cloud.api.wait_for(&run, |run| run["deliveries"]["delivered"] == 1).await;
+            runs.lock().unwrap().insert(unique, run.clone());
+            format!("{run}/payloads/0/redeliver")
+        },
+        async |unique, answer| {
+            assert_eq!(answer, json!({ "requested": 1 }));
+            let path = format!("{}/payloads/0/redeliver", runs.lock().unwrap()[&unique]);
+            let items = cloud.items_at_rest().await;
+            let run = path.rsplit('/').nth(3).unwrap();
+            let requests = items.keys().filter(|(pk, sk)| pk.contains(run) && sk.starts_with("DELIVERY-REQUEST#"));
+            assert_eq!(
+                requests.count(),
+                1,
+                "{:?}",
+                items.keys().filter(|(pk, _)| pk.contains(run)).collect::<Vec<_>>()
+            );
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_secret_is_replaced_once_and_never_shown_again() {
     let cloud = start(Target::echo().await).await;
     check(

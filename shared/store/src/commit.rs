@@ -92,7 +92,7 @@ impl Store {
             let expect = if opened.revision == 0 { Expect::Nothing } else { Expect::Revision(opened.revision) };
             writes.push(opened.put_expecting(run.id, expect)?);
         }
-        self.table.write_once(writes, token).await?;
+        self.write_effect_once(writes, token).await?;
         let queue = queue.map(|queue| Queue { revision: queue.revision + 1, ..*queue });
         Ok((Lane { revision: lane.revision + 1, ..lane.clone() }, queue))
     }

@@ -17,7 +17,7 @@ use sundial_model::{Timestamp, WorkspaceId};
 use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json};
 use crate::keys::Key;
-use crate::table::{Expect, Write, first_revision, retry_on_conflict};
+use crate::table::{Expect, TransactionToken, Write, first_revision, retry_on_conflict};
 use crate::{Store, keys};
 
 /// How long a key is remembered.
@@ -181,17 +181,35 @@ impl Store {
         Self { fulfilment: None, ..self.clone() }
     }
 
+    /// The same store, whose answer says that so many of something were requested.
+    pub(crate) fn counting(&self, requested: u32) -> Self {
+        let mut counting = self.clone();
+        if let Some(fulfilment) = &mut counting.fulfilment {
+            fulfilment.answer["requested"] = requested.into();
+        }
+        counting
+    }
+
     /// Writes the effect of a call, all or nothing, together with its answer.
-    pub(crate) async fn write_effect(&self, mut writes: Vec<Write>) -> Result<(), StoreError> {
+    pub(crate) async fn write_effect(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.write_effect_once(writes, &TransactionToken::new()).await
+    }
+
+    /// The same, once for each token.
+    pub(crate) async fn write_effect_once(
+        &self,
+        mut writes: Vec<Write>,
+        token: &TransactionToken,
+    ) -> Result<(), StoreError> {
         let Some(Fulfilment { claim, answer, is_whole }) = self.fulfilment.as_deref() else {
-            return self.table.write(writes).await;
+            return self.table.write_once(writes, token).await;
         };
         let (write, next) = claim.next(|item| {
             item.answer = Some(answer.clone());
             item.claimed_until = item.claimed_until.filter(|_| !is_whole);
         })?;
         writes.push(write);
-        match self.table.write(writes).await {
+        match self.table.write_once(writes, token).await {
             Ok(()) => *claim.state() = next,
             // Deciding again helps only as long as the key is still claimed.
             Err(StoreError::Conflict) if !self.is_claimed(claim).await? => return Err(StoreError::ClaimLost),

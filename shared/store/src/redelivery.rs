@@ -194,7 +194,7 @@ impl Store {
             lane.deliver_again(was_delivered);
             lane.wake(now);
             let commit = Commit { requests: vec![DeliveryRequest::of(&due)], due: vec![due], ..Commit::default() };
-            self.commit(&partition.run, &lane, None, &commit, &TransactionToken::new()).await?;
+            self.counting(1).commit(&partition.run, &lane, None, &commit, &TransactionToken::new()).await?;
             Ok(Redelivery::Requested(1, vec![WorkReady::lane(run, REDELIVERY_LANE)]))
         })
         .await
@@ -218,7 +218,8 @@ impl Store {
             };
             lane.redelivery = Some(RedeliveryProgress { next: 0 });
             lane.wake(now);
-            self.commit(&partition.run, &lane, None, &Commit::default(), &TransactionToken::new()).await?;
+            let commit = Commit::default();
+            self.counting(failed).commit(&partition.run, &lane, None, &commit, &TransactionToken::new()).await?;
             Ok(Redelivery::Requested(failed, vec![WorkReady::lane(run, REDELIVERY_LANE)]))
         })
         .await

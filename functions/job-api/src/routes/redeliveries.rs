@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use axum::Json as JsonAnswer;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use http::StatusCode;
 use serde::Serialize;
 use sundial_model::JobRunId;
 use sundial_model::problem::{Problem, ProblemCode};
-use sundial_runtime::Clients;
 use sundial_store::Redelivery;
 
 use super::FoundRun;
 use super::payloads::index_in;
 use crate::body::OptionalJson;
+use crate::first_answer::FirstAnswer;
+use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 
 /// What a redelivery has asked for.
@@ -31,33 +32,33 @@ struct RedeliverBody {}
 
 /// Delivers what became of a payload once more.
 pub(crate) async fn of_payload(
-    State(clients): State<Clients>,
+    once: Once,
     FoundRun(partition): FoundRun,
     Path(parameters): Path<HashMap<String, String>>,
     body: OptionalJson,
 ) -> Answer {
     let RedeliverBody {} = body.read()?;
     let (run, index) = (partition.run.id, index_in(&partition, &parameters)?);
+    // How many it will be is counted where it is done.
+    let clients = once.answering(FirstAnswer::Requested { requested: 0 });
     let redelivery = clients.store.redeliver_payload(run, index, clients.clock.now()).await?;
-    answer(&clients, run, redelivery).await
+    answer(&once, run, redelivery).await
 }
 
 /// Delivers once more what was given up of a job run.
-pub(crate) async fn of_run(
-    State(clients): State<Clients>,
-    FoundRun(partition): FoundRun,
-    body: OptionalJson,
-) -> Answer {
+pub(crate) async fn of_run(once: Once, FoundRun(partition): FoundRun, body: OptionalJson) -> Answer {
     let RedeliverBody {} = body.read()?;
     let run = partition.run.id;
+    // How many it will be is counted where it is done.
+    let clients = once.answering(FirstAnswer::Requested { requested: 0 });
     let redelivery = clients.store.redeliver_failed(run, clients.clock.now()).await?;
-    answer(&clients, run, redelivery).await
+    answer(&once, run, redelivery).await
 }
 
-async fn answer(clients: &Clients, run: JobRunId, redelivery: Redelivery) -> Answer {
+async fn answer(once: &Once, run: JobRunId, redelivery: Redelivery) -> Answer {
     match redelivery {
         Redelivery::Requested(requested, work) => {
-            clients.bus.hand_over(work).await;
+            once.clients.bus.hand_over(work).await;
             Ok((StatusCode::ACCEPTED, JsonAnswer(Redelivered { requested })))
         }
         Redelivery::Refused(why) => Err(Problem::new(ProblemCode::Conflict, why).into()),
