@@ -3,15 +3,24 @@
 use std::path::PathBuf;
 
 use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, loopback_ranges};
+use sundial_model::sink::BucketName;
 use sundial_runtime::{Settings, clock};
 
 /// Runs it.
-pub(crate) async fn run(port: u16, data_folder: PathBuf, storage_only: bool) -> Result<(), String> {
+pub(crate) async fn run(
+    port: u16,
+    data_folder: PathBuf,
+    storage_only: bool,
+    own_sink_buckets: Vec<BucketName>,
+) -> Result<(), String> {
     let lease = Settings::lease_from_environment().map_err(|error| error.to_string())?;
     let mode = if storage_only { Mode::StorageOnly } else { Mode::Whole };
     let mut allowed_cidrs = Settings::allowed_cidrs_from_environment().map_err(|error| error.to_string())?;
     allowed_cidrs.extend(loopback_ranges());
-    let options = DevOptions { port, data_folder: data_folder.clone(), mode, lease, allowed_cidrs };
+    let sink_buckets = Settings::sink_buckets_from_environment().map_err(|error| error.to_string())?;
+    let data_dir = data_folder.clone();
+    let options =
+        DevOptions { port, data_folder: data_dir, mode, lease, allowed_cidrs, own_sink_buckets, sink_buckets };
     let cloud = DevCloud::start(options).await.map_err(|error| error.to_string())?;
     let description = cloud.description();
     println!("Sundial is ready; keys and addresses are in {}", data_folder.join("dev.json").display());

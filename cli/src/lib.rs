@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use sundial_model::sink::BucketName;
 use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -43,6 +44,10 @@ enum Command {
         /// Just DynamoDB, S3 and a bus that appends to events.jsonl: no timer and no functions.
         #[arg(long)]
         storage_only: bool,
+        /// A bucket that jobs of the workspace may name as a sink without keys: Sundial's own role writes to it. It is made,
+        /// if it is not there. May be given several times.
+        #[arg(long, value_name = "BUCKET")]
+        allow_sink_bucket: Vec<BucketName>,
     },
     /// Make workspaces and API keys, and revoke keys.
     #[command(subcommand)]
@@ -64,9 +69,9 @@ pub async fn main() -> ExitCode {
             start_log(Level::ERROR);
             demo::run().await
         }
-        Command::Dev { port, data_dir, storage_only } => {
+        Command::Dev { port, data_dir, storage_only, allow_sink_bucket } => {
             start_log(Level::INFO);
-            dev::run(*port, data_dir.clone(), *storage_only).await
+            dev::run(*port, data_dir.clone(), *storage_only, allow_sink_bucket.clone()).await
         }
         Command::Admin(command) => {
             start_log(Level::ERROR);

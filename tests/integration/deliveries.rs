@@ -86,6 +86,11 @@ async fn a_bucket_gets_an_object_for_each_run() {
     assert_eq!(cloud.dev.objects("results", &prefix).await.unwrap().len(), 3);
     let one = cloud.api.get(&format!("{run}/payloads/2")).await;
     assert_eq!(one["deliveries"][0]["status"], "delivered");
+    // However often it is written, it is the same object.
+    cloud.api.ok("POST", &format!("{run}/payloads/2/redeliver"), None).await;
+    let is_repeated = |payload: &serde_json::Value| payload["deliveries"].as_array().unwrap().len() == 2;
+    cloud.api.wait_for(&format!("{run}/payloads/2"), is_repeated).await;
+    assert_eq!(cloud.dev.objects("results", "").await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use axum::http::header::CONNECTION;
 use axum::http::{HeaderMap, Method};
 use futures::future::{BoxFuture, ready};
 use sundial_engine::attempt::CallResult;
+use sundial_outbound::answer::AnswerLimit;
 use sundial_outbound::client::OutboundRequest;
 use sundial_outbound::{AddressGuard, AnswerMemory, OutboundClient, Resolver};
 use tokio::net::TcpListener;
@@ -91,7 +92,7 @@ impl World {
             headers: HeaderMap::new(),
             body: b"secret".to_vec(),
             timeout: Duration::from_secs(30),
-            answer_bytes_max: 1000,
+            answer_limit: AnswerLimit { bytes_max: 1000, is_cut: false },
         };
         self.client.send(request).await.result
     }

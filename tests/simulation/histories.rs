@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use sundial_devstack::{DevCloud, DevOptions, Mode};
+use sundial_runtime::SinkBuckets;
 use sundial_simulation::{Statistics, Story, Violation, run_on, run_on_model};
 use sundial_store::keys::Key;
 use sundial_store::{Answer, Backend, DynamoDb, Item, NewItem, Range, TransactionToken, WakeQuery, Write};
@@ -76,6 +77,8 @@ async fn nor_in_fifty_over_the_embedded_dynamodb() {
         mode: Mode::StorageOnly,
         lease: Duration::from_secs(45),
         allowed_cidrs: Vec::new(),
+        own_sink_buckets: Vec::new(),
+        sink_buckets: SinkBuckets::default(),
     };
     let cloud = DevCloud::start(options).await.unwrap();
     let histories = (0..SEEDS_ON_DYNAMODB).map(|seed| history_on_dynamodb(&cloud, seed));

@@ -12,7 +12,7 @@ use sundial_model::lifecycle::Lifecycle;
 use sundial_model::{JobRunId, Timestamp, WorkspaceId};
 use sundial_outbound::results::model::ModelObjects;
 use sundial_outbound::{OutboundClient, ResultsBucket};
-use sundial_runtime::{Clients, Clock, EventBus, Settings};
+use sundial_runtime::{Clients, Clock, EventBus, Settings, SinkBuckets};
 use sundial_store::{Backend, RUN_AGE_MAX, Store, StoreError, Table, TransactionToken, Write};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
@@ -306,6 +306,7 @@ impl World {
                 freeze,
             })),
             results: ResultsBucket::over(Arc::new(bucket)),
+            own_role: None,
             settings: SETTINGS.clone(),
         }
     }
@@ -374,4 +375,5 @@ static SETTINGS: LazyLock<Settings> = LazyLock::new(|| Settings {
     retention: Duration::from_secs(90 * 86_400),
     lease: Duration::from_secs(45),
     allowed_cidrs: Vec::new(),
+    sink_buckets: SinkBuckets::default(),
 });

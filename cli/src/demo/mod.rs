@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use sundial_devstack::demo_services::RECEIVER_PATH;
 use sundial_devstack::{DevCloud, DevOptions, Mode, loopback_ranges};
+use sundial_runtime::SinkBuckets;
 
 use crate::api::Api;
 use progress::Progress;
@@ -31,6 +32,8 @@ pub(crate) async fn run() -> Result<(), String> {
         mode: Mode::Whole,
         lease: Duration::from_secs(45),
         allowed_cidrs: loopback_ranges(),
+        own_sink_buckets: Vec::new(),
+        sink_buckets: SinkBuckets::default(),
     };
     let cloud = DevCloud::start(options).await.map_err(|error| error.to_string())?;
     let description = cloud.description();

@@ -7,14 +7,20 @@ use sundial_model::payload::Payload;
 use sundial_model::schedule::Schedule;
 use sundial_model::secret::SecretValues;
 use sundial_model::sink::Sink;
-use sundial_model::{InvalidFields, JobId};
-use sundial_outbound::AddressGuard;
+use sundial_model::{InvalidFields, JobId, WorkspaceId};
+use sundial_runtime::Settings;
 use sundial_store::{PAYLOAD_BYTES_MAX, json_bytes};
 
 use crate::check_addresses::check_job_addresses;
 
+/// Where a job is to be: what it may reach from there is decided by the deployment.
+pub(crate) struct Place<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) workspace: WorkspaceId,
+}
+
 /// Reads a job that is to be created.
-pub(crate) fn check_new_job(document: Value, guard: &AddressGuard) -> Result<JobInput, InvalidFields> {
+pub(crate) fn check_new_job(document: Value, place: &Place<'_>) -> Result<JobInput, InvalidFields> {
     let mut errors = InvalidFields::default();
     if document.is_object() {
         for field in ["id", "payload"] {
@@ -23,11 +29,11 @@ pub(crate) fn check_new_job(document: Value, guard: &AddressGuard) -> Result<Job
             }
         }
     }
-    check(document, guard, errors)
+    check(document, place, errors)
 }
 
 /// Reads what is to replace the job `id`.
-pub(crate) fn check_job_update(document: Value, id: &JobId, guard: &AddressGuard) -> Result<JobInput, InvalidFields> {
+pub(crate) fn check_job_update(document: Value, id: &JobId, place: &Place<'_>) -> Result<JobInput, InvalidFields> {
     let mut errors = InvalidFields::default();
     if document.get("payloadTruncated") == Some(&Value::Bool(true)) {
         errors.push(
@@ -38,17 +44,20 @@ pub(crate) fn check_job_update(document: Value, id: &JobId, guard: &AddressGuard
     if document.get("id").and_then(Value::as_str).is_some_and(|given| given != id.as_str()) {
         errors.push("/id", format!("must be that of the path, {id}"));
     }
-    check(document, guard, errors)
+    check(document, place, errors)
 }
 
-fn check(document: Value, guard: &AddressGuard, mut errors: InvalidFields) -> Result<JobInput, InvalidFields> {
-    check_job_addresses(&document, guard, &mut errors);
+fn check(document: Value, place: &Place<'_>, mut errors: InvalidFields) -> Result<JobInput, InvalidFields> {
+    check_job_addresses(&document, &place.settings.address_guard(), &mut errors);
     // The schedule's meaning is looked at even when something else is at fault.
     let schedule = document.get("schedule").cloned();
-    if let Some(Ok(Sink::S3 { access_key_id: None, secret_access_key: None, endpoint: None, .. })) =
+    if let Some(Ok(sink)) =
         document.get("sink").filter(|sink| !sink.is_null()).cloned().map(InvalidFields::read::<Sink>)
+        && sink.bucket_of_own_role().is_some_and(|bucket| !place.settings.may_write(place.workspace, bucket))
     {
-        errors.push("/sink/accessKeyId", "is required: this deployment lets Sundial's own role write to no bucket");
+        let message =
+            "is none that this deployment lets Sundial's own role write to; send accessKeyId and secretAccessKey";
+        errors.push("/sink/bucket", message);
     }
     let job = match InvalidFields::read::<JobInput>(document) {
         Ok(job) => Some(job),

@@ -11,7 +11,7 @@ use sundial_model::Timestamp;
 use sundial_model::payload::Payload;
 use sundial_model::run::{DeliveryAttempt, DeliveryStatus};
 use sundial_model::sink::Sink;
-use sundial_outbound::sink::{DeliveredOutcome, Delivery, DeliveryOutcome};
+use sundial_outbound::sink::{DeliveredOutcome, Delivery, DeliveryOutcome, DeliverySigners};
 use sundial_store::{DeliveryRecord, DueDeliveries, Outcome, SigningPurpose, StoreError, keys};
 use tokio::time::Instant;
 
@@ -288,6 +288,11 @@ async fn deliver(
     generation: u32,
     now: Timestamp,
 ) -> DeliveryOutcome {
+    // It was allowed when the job was saved; the deployment may have changed since.
+    let may_write = |bucket| context.clients.settings.may_write(context.run.workspace_id, bucket);
+    if sink.bucket_of_own_role().is_some_and(|bucket| !may_write(bucket)) {
+        return DeliveryOutcome::not_sent("this deployment does not let Sundial's own role write to the bucket");
+    }
     let from_bucket = match &outcome.location {
         None => None,
         Some(location) => match context.clients.results.get(&location.key).await {
@@ -317,7 +322,8 @@ async fn deliver(
         outcome: delivered,
     };
     let secrets = context.signing.valid_at(SigningPurpose::Webhooks, now);
-    context.clients.outbound.deliver(sink, &secrets, &delivery, now).await
+    let signers = DeliverySigners { webhook_secrets: &secrets, own_role: context.clients.own_role.as_ref() };
+    context.clients.outbound.deliver(sink, signers, &delivery, now).await
 }
 
 #[cfg(test)]

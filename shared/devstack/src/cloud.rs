@@ -8,8 +8,10 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use ipnet::IpNet;
 use sundial_model::WorkspaceId;
 use sundial_model::secret::{SecretText, SecretValues};
+use sundial_model::sink::BucketName;
+use sundial_outbound::ResultsBucket;
 use sundial_outbound::signature::new_secret;
-use sundial_runtime::{Clients, clock};
+use sundial_runtime::{Clients, SinkBuckets, clock};
 use sundial_store::{DynamoDb, SigningSecrets};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -43,6 +45,10 @@ pub struct DevOptions {
     pub lease: Duration,
     /// Ranges that may be called though they are not public; as a rule, [`loopback_ranges`](crate::loopback_ranges).
     pub allowed_cidrs: Vec<IpNet>,
+    /// Buckets that Sundial's own role may write as sinks of the workspace that is made here; they are made, too.
+    pub own_sink_buckets: Vec<BucketName>,
+    /// The same for other workspaces.
+    pub sink_buckets: SinkBuckets,
 }
 
 /// The embedded cloud, running until the process ends.
@@ -71,11 +77,19 @@ impl DevCloud {
         storage::serve_dynamodb(ports.dynamodb, &folder.join("dynamodb.sqlite"))?;
         let (key_id, secret) = (description.access_key_id.as_str(), description.secret_access_key.as_str());
         storage::serve_s3(ports.s3, &folder.join("s3"), key_id, secret)?;
-        let connection = Connection::allowing(&description, options.lease, options.allowed_cidrs)?;
+        let mut sink_buckets = options.sink_buckets;
+        for bucket in &options.own_sink_buckets {
+            sink_buckets.allow(description.workspace_id, bucket);
+        }
+        let connection = Connection::allowing(&description, options.lease, options.allowed_cidrs, sink_buckets)?;
         let clients = connection.clients.clone();
         let table = DynamoDb::new(connection.dynamodb.clone(), &description.table_name);
         table.create_if_missing().await.map_err(|error| DevError::while_doing("making the table", error))?;
         prepare(&clients, &mut description).await?;
+        for bucket in &options.own_sink_buckets {
+            let made = ResultsBucket::new(connection.s3.clone(), bucket.as_str()).create_if_missing().await;
+            made.map_err(|error| DevError::while_doing("making a bucket", error))?;
+        }
         let received = Received::default();
         let file = folder.join("events.jsonl");
         match options.mode {

@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sundial_outbound::ResultsBucket;
 use sundial_runtime::EventBus;
 use sundial_runtime::clients::{http_client, timeouts};
-use sundial_runtime::{Clients, Settings};
+use sundial_runtime::{Clients, Settings, SinkBuckets};
 use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::DevError;
@@ -43,10 +43,11 @@ impl Connection {
     /// # Errors
     /// When the TLS configuration of this machine cannot be read.
     pub fn open(description: &DevDescription, lease: Duration) -> Result<Self, DevError> {
-        Self::allowing(description, lease, loopback_ranges())
+        Self::allowing(description, lease, loopback_ranges(), SinkBuckets::default())
     }
 
-    /// The same, where other ranges may be called than the public ones and these.
+    /// The same, where other ranges may be called than the public ones and these, and the own role may write to
+    /// these buckets.
     ///
     /// # Errors
     /// As [`Connection::open`].
@@ -54,6 +55,7 @@ impl Connection {
         description: &DevDescription,
         lease: Duration,
         allowed_cidrs: Vec<IpNet>,
+        sink_buckets: SinkBuckets,
     ) -> Result<Self, DevError> {
         let settings = Settings {
             table: description.table_name.clone(),
@@ -62,6 +64,7 @@ impl Connection {
             retention: RETENTION_DEFAULT,
             lease,
             allowed_cidrs,
+            sink_buckets,
         };
         let credentials =
             Credentials::new(&description.access_key_id, &description.secret_access_key, None, None, "dev.json");

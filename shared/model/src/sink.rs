@@ -136,6 +136,16 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// The bucket that Sundial's own role has to write to, because there are no keys for it.
+    pub fn bucket_of_own_role(&self) -> Option<&BucketName> {
+        match self {
+            Self::S3 { bucket, access_key_id: None, secret_access_key: None, .. } => Some(bucket),
+            _ => None,
+        }
+    }
+}
+
 impl HasSecrets for Sink {
     fn secret_places(&mut self) -> Vec<SecretPlace<'_>> {
         match self {

@@ -13,7 +13,7 @@ use sundial_model::target::{Headers, is_reserved_header};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::answer::{OutboundAnswer, read_answer};
+use crate::answer::{AnswerLimit, OutboundAnswer, read_answer};
 use crate::answer_memory::AnswerMemory;
 use crate::call_failure::failure;
 use crate::guard::{AddressGuard, literal_address};
@@ -55,8 +55,8 @@ pub struct OutboundRequest {
     /// From the first to the last byte, but for the time that the answer waits for [`AnswerMemory`]:
     /// that is bounded by when others are done, and by the caller, who may drop the call.
     pub timeout: Duration,
-    /// An answer's body may have this many bytes.
-    pub answer_bytes_max: usize,
+    /// How much of the answer is read.
+    pub answer_limit: AnswerLimit,
 }
 
 impl OutboundClient {
@@ -130,7 +130,7 @@ impl GuardedHttp {
         let deadline = Instant::now() + request.timeout;
         let sent = self.client.request(request.method, url).headers(request.headers).body(request.body).send();
         match timeout_at(deadline, sent).await {
-            Ok(Ok(answer)) => read_answer(answer, request.answer_bytes_max, &self.memory, deadline).await,
+            Ok(Ok(answer)) => read_answer(answer, request.answer_limit, &self.memory, deadline).await,
             Ok(Err(error)) => failure(error).into(),
             Err(_) => CallResult::Timeout.into(),
         }
@@ -201,7 +201,7 @@ mod tests {
                 headers: HeaderMap::new(),
                 body: Vec::new(),
                 timeout: Duration::from_secs(5),
-                answer_bytes_max: 10,
+                answer_limit: AnswerLimit { bytes_max: 10, is_cut: false },
             };
             let result = client.send(request).await.result;
             assert!(matches!(result, CallResult::BlockedAddress(_)), "{host}: {result:?}");
@@ -215,7 +215,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: Vec::new(),
             timeout,
-            answer_bytes_max: 10,
+            answer_limit: AnswerLimit { bytes_max: 10, is_cut: false },
         }
     }
 

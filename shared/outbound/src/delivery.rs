@@ -10,6 +10,7 @@ use sundial_model::Timestamp;
 use sundial_model::secret::SecretText;
 use sundial_model::target::{Headers, HttpUrl};
 
+use crate::answer::AnswerLimit;
 use crate::client::{OutboundClient, OutboundRequest, add_headers};
 use crate::signature::sign;
 
@@ -17,7 +18,7 @@ use crate::signature::sign;
 pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// So much of an answer is kept.
 const ANSWER_BYTES_KEPT: usize = 1024;
-/// An answer that goes on longer than this is a failure.
+/// No more of it is read: so much that most connections can be used again.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// How a try to deliver ended.
@@ -87,7 +88,8 @@ pub(crate) fn json_headers() -> HeaderMap {
 
 /// A delivery with its bounds.
 pub(crate) fn request(method: Method, url: String, headers: HeaderMap, body: Vec<u8>) -> OutboundRequest {
-    OutboundRequest { method, url, headers, body, timeout: DELIVERY_TIMEOUT, answer_bytes_max: ANSWER_BYTES_MAX }
+    let answer_limit = AnswerLimit { bytes_max: ANSWER_BYTES_MAX, is_cut: true };
+    OutboundRequest { method, url, headers, body, timeout: DELIVERY_TIMEOUT, answer_limit }
 }
 
 fn outcome(result: CallResult, duration: Duration) -> DeliveryOutcome {

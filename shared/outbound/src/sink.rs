@@ -16,6 +16,8 @@ use sundial_model::{JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, W
 use crate::client::{OutboundClient, OutboundRequest};
 use crate::delivery::{DELIVERY_TIMEOUT, json_headers, request, signed_post};
 
+use crate::own_role::OwnRole;
+
 pub use crate::delivery::DeliveryOutcome;
 
 /// A run's end, to be delivered.
@@ -129,24 +131,33 @@ impl Delivery<'_> {
     }
 }
 
+/// What deliveries are signed with.
+#[derive(Clone, Copy, Debug)]
+pub struct DeliverySigners<'a> {
+    /// Sign webhooks.
+    pub webhook_secrets: &'a [SecretText],
+    /// Signs for a bucket without keys, if it may.
+    pub own_role: Option<&'a OwnRole>,
+}
+
 impl OutboundClient {
     /// Tries to deliver a run's end to a sink that has its secrets in place.
     pub async fn deliver(
         &self,
         sink: &Sink,
-        webhook_secrets: &[SecretText],
+        signers: DeliverySigners<'_>,
         delivery: &Delivery<'_>,
         now: Timestamp,
     ) -> DeliveryOutcome {
         let begun = Instant::now();
-        let request = delivery_request(sink, webhook_secrets, delivery, now).await;
+        let request = delivery_request(sink, signers, delivery, now).await;
         self.try_to_deliver(request, begun).await
     }
 }
 
 async fn delivery_request(
     sink: &Sink,
-    webhook_secrets: &[SecretText],
+    signers: DeliverySigners<'_>,
     delivery: &Delivery<'_>,
     now: Timestamp,
 ) -> Result<OutboundRequest, String> {
@@ -154,35 +165,43 @@ async fn delivery_request(
     match sink {
         Sink::Webhook { url, headers, .. } => {
             let message_id = format!("{}_{}", delivery.run_id(), delivery.generation);
-            Ok(signed_post(url, headers, webhook_secrets, &message_id, body, now))
+            Ok(signed_post(url, headers, signers.webhook_secrets, &message_id, body, now))
         }
         Sink::S3 { prefix, .. } => {
             let key = delivery.object_key(prefix.as_ref().map_or("", |prefix| prefix.as_str()));
             let mut headers = json_headers();
-            let url = presign_put(sink, &key, &mut headers).await?;
+            let url = presign_put(sink, signers.own_role, &key, &mut headers).await?;
             Ok(request(Method::PUT, url, headers, body))
         }
     }
 }
 
 /// The URL that puts an object. The SDK signs; the guarded client sends.
-async fn presign_put(sink: &Sink, key: &str, headers: &mut HeaderMap) -> Result<String, String> {
+async fn presign_put(
+    sink: &Sink,
+    own_role: Option<&OwnRole>,
+    key: &str,
+    headers: &mut HeaderMap,
+) -> Result<String, String> {
     let Sink::S3 { bucket, region, access_key_id, secret_access_key, endpoint, force_path_style, .. } = sink else {
         return Err("the sink is no bucket".to_owned());
     };
-    let (Some(key_id), Some(secret)) = (access_key_id, secret_access_key) else {
-        return Err("the sink has no access key".to_owned());
+    let client = match (access_key_id, secret_access_key, endpoint, own_role) {
+        (Some(key_id), Some(secret), ..) => {
+            let mut config = aws_sdk_s3::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new(region.as_str().to_owned()))
+                .credentials_provider(Credentials::new(key_id, secret.expose(), None, None, "sink"))
+                .force_path_style(*force_path_style)
+                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+            config.set_endpoint_url(endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()));
+            aws_sdk_s3::Client::from_conf(config.build())
+        }
+        (None, None, None, Some(own_role)) => own_role.client_in(region.as_str()),
+        _ => return Err("the sink has no access key".to_owned()),
     };
-    let mut config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region.as_str().to_owned()))
-        .credentials_provider(Credentials::new(key_id, secret.expose(), None, None, "sink"))
-        .force_path_style(*force_path_style)
-        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
-    config.set_endpoint_url(endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()));
-    let config = config.build();
     let expiry = PresigningConfig::expires_in(DELIVERY_TIMEOUT * 2).map_err(|error| error.to_string())?;
-    let request = aws_sdk_s3::Client::from_conf(config).put_object().bucket(bucket.as_str()).key(key);
+    let request = client.put_object().bucket(bucket.as_str()).key(key);
     let request = request.content_type("application/json").presigned(expiry).await;
     let request = request.map_err(|error| format!("the request cannot be signed: {error}"))?;
     for (name, value) in request.headers() {

@@ -11,7 +11,7 @@ use sundial_model::secret::SecretText;
 use sundial_model::target::{Target, TargetFormat};
 use sundial_model::{JobId, JobRunId, ProjectId, RunId, Timestamp, WorkspaceId};
 
-use crate::answer::OutboundAnswer;
+use crate::answer::{AnswerLimit, OutboundAnswer};
 use crate::client::{OutboundClient, OutboundRequest, add_headers};
 use crate::signature::sign;
 
@@ -98,7 +98,7 @@ impl OutboundClient {
             headers,
             body,
             timeout: call.timeout,
-            answer_bytes_max: ANSWER_BYTES_MAX,
+            answer_limit: AnswerLimit { bytes_max: ANSWER_BYTES_MAX, is_cut: false },
         };
         self.send(request).await
     }

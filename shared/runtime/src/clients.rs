@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use sundial_outbound::{AnswerMemory, OutboundClient, ResultsBucket};
+use sundial_outbound::{AnswerMemory, OutboundClient, OwnRole, ResultsBucket};
 use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::bus::EventBus;
@@ -27,6 +27,8 @@ pub struct Clients {
     pub results: ResultsBucket,
     /// Targets and sinks.
     pub outbound: OutboundClient,
+    /// Sundial's own role, for sinks without keys; a simulation has none.
+    pub own_role: Option<OwnRole>,
 }
 
 /// A client could not be made.
@@ -104,6 +106,7 @@ impl Clients {
             clock: Clock::default(),
             store: Store::new(Table::new(dynamodb, &settings.table), settings.retention),
             bus: EventBus::new(eventbridge, &settings.bus),
+            own_role: Some(OwnRole::new(s3.clone())),
             results: ResultsBucket::new(s3, &settings.results_bucket),
             outbound: outbound.map_err(|error| ClientsError(error.to_string()))?,
             settings,

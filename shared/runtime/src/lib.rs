@@ -5,8 +5,10 @@ pub mod clients;
 pub mod clock;
 pub mod logging;
 pub mod settings;
+mod sink_buckets;
 
 pub use bus::EventBus;
 pub use clients::Clients;
 pub use clock::Clock;
 pub use settings::{Settings, SettingsError};
+pub use sink_buckets::SinkBuckets;

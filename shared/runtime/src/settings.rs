@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
+use sundial_model::WorkspaceId;
+use sundial_model::sink::BucketName;
 use sundial_outbound::AddressGuard;
+
+use crate::sink_buckets::SinkBuckets;
 
 /// The settings that all functions share.
 #[derive(Clone, Debug)]
@@ -20,6 +24,9 @@ pub struct Settings {
     pub lease: Duration,
     /// `SUNDIAL_ALLOWED_CIDRS`: ranges that may be called though they are not public, comma separated.
     pub allowed_cidrs: Vec<IpNet>,
+    /// `SUNDIAL_SINK_BUCKETS`: which buckets Sundial's own role may write as sinks of which workspaces, pairs
+    /// `workspaceId=bucket` separated by commas.
+    pub sink_buckets: SinkBuckets,
 }
 
 /// A variable of the environment is missing or wrong.
@@ -56,6 +63,19 @@ impl Settings {
         cidrs(|variable| std::env::var(variable).ok())
     }
 
+    /// Reads which buckets Sundial's own role may write, to which a laptop adds its own.
+    ///
+    /// # Errors
+    /// When something in it is no pair.
+    pub fn sink_buckets_from_environment() -> Result<SinkBuckets, SettingsError> {
+        sink_buckets(|variable| std::env::var(variable).ok())
+    }
+
+    /// Whether Sundial's own role may write to a bucket for a workspace; its own bucket never.
+    pub fn may_write(&self, workspace: WorkspaceId, bucket: &BucketName) -> bool {
+        bucket.as_str() != self.results_bucket && self.sink_buckets.allows(workspace, bucket)
+    }
+
     /// Decides which addresses may be called: the same when they are saved and when they are called.
     pub fn address_guard(&self) -> AddressGuard {
         AddressGuard::allowing(self.allowed_cidrs.clone())
@@ -66,10 +86,16 @@ impl Settings {
             let value = read(variable).filter(|value| !value.is_empty());
             value.ok_or_else(|| SettingsError { variable, problem: "must be set".to_owned() })
         };
+        let (results_bucket, sink_buckets) = (required("SUNDIAL_RESULTS_BUCKET")?, sink_buckets(&read)?);
+        if sink_buckets.names(&results_bucket) {
+            let problem = format!("must not name Sundial's own bucket, {results_bucket}");
+            return Err(SettingsError { variable: SINK_BUCKETS, problem });
+        }
         Ok(Self {
             table: required("SUNDIAL_TABLE")?,
             bus: required("SUNDIAL_BUS")?,
-            results_bucket: required("SUNDIAL_RESULTS_BUCKET")?,
+            results_bucket,
+            sink_buckets,
             retention: Duration::from_secs(number(&read, "SUNDIAL_RETENTION_DAYS", 90, 1, 3650)? * 24 * 60 * 60),
             lease: Duration::from_secs(number(&read, LEASE, 45, 2, 300)?),
             allowed_cidrs: cidrs(read)?,
@@ -79,6 +105,7 @@ impl Settings {
 
 const LEASE: &str = "SUNDIAL_LEASE_SECONDS";
 const ALLOWED_CIDRS: &str = "SUNDIAL_ALLOWED_CIDRS";
+const SINK_BUCKETS: &str = "SUNDIAL_SINK_BUCKETS";
 
 fn number(
     read: impl Fn(&'static str) -> Option<String>,
@@ -91,6 +118,11 @@ fn number(
     let number = text.parse().ok().filter(|number| (from..=to).contains(number));
     let problem = || format!("must be a whole number from {from} to {to}, not {text:?}");
     number.ok_or_else(|| SettingsError { variable, problem: problem() })
+}
+
+fn sink_buckets(read: impl Fn(&'static str) -> Option<String>) -> Result<SinkBuckets, SettingsError> {
+    let text = read(SINK_BUCKETS).unwrap_or_default();
+    SinkBuckets::parse(&text).map_err(|problem| SettingsError { variable: SINK_BUCKETS, problem })
 }
 
 fn cidrs(read: impl Fn(&'static str) -> Option<String>) -> Result<Vec<IpNet>, SettingsError> {
@@ -114,7 +146,8 @@ mod tests {
             if variable == changed {
                 return Some(value.to_owned());
             }
-            matches!(variable, "SUNDIAL_TABLE" | "SUNDIAL_BUS" | "SUNDIAL_RESULTS_BUCKET").then(|| "x".to_owned())
+            matches!(variable, "SUNDIAL_TABLE" | "SUNDIAL_BUS" | "SUNDIAL_RESULTS_BUCKET")
+                .then(|| "own-bucket".to_owned())
         })
     }
 
@@ -131,6 +164,8 @@ mod tests {
             ("SUNDIAL_RETENTION_DAYS", "0"),
             ("SUNDIAL_LEASE_SECONDS", "soon"),
             ("SUNDIAL_ALLOWED_CIDRS", "10.0.0.0"),
+            ("SUNDIAL_SINK_BUCKETS", "bucket"),
+            ("SUNDIAL_SINK_BUCKETS", "0198c5a0-0000-7000-8000-000000000001=own-bucket"),
         ] {
             let error = read(variable, value).expect_err("a bad value").to_string();
             assert!(error.contains(variable) || value == "10.0.0.0", "{error}");

@@ -17,7 +17,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, loopback_ranges};
-use sundial_runtime::{Clients, Clock, clock};
+use sundial_runtime::{Clients, Clock, SinkBuckets, clock};
 use sundial_store::{DynamoDb, RETENTION_DEFAULT, Store, Table};
 use tempfile::TempDir;
 
@@ -67,6 +67,8 @@ impl Cloud {
             mode,
             lease: Duration::from_secs(4),
             allowed_cidrs: loopback_ranges(),
+            own_sink_buckets: vec!["own-sink".parse().unwrap()],
+            sink_buckets: SinkBuckets::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use sundial_store::{StoreError, StoredJob};
 
 use super::{FoundJob, FoundProject, job_again};
 use crate::body::{Json, PAGE_BYTES_MAX, Page};
-use crate::check_job::{check_definition_size, check_job_update, check_new_job};
+use crate::check_job::{Place, check_definition_size, check_job_update, check_new_job};
 use crate::due::{announce, set_next};
 use crate::entity_tag::{EntityTag, IfMatch, IfNoneMatch};
 use crate::first_answer::{FirstAnswer, JobName};
@@ -40,7 +40,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, TaggedJob), ApiProblem> {
     let clients = &once.clients;
     let now = clients.clock.now();
-    let mut input = check_new_job(document, &clients.settings.address_guard())?;
+    let mut input = check_new_job(document, &Place { settings: &clients.settings, workspace: project.workspace_id })?;
     let state = input.state.take().unwrap_or_default();
     let Some(id) = input.id.take() else { return Err(InvalidFields::one("/id", "is required").into()) };
     let (mut definition, payloads) = input.into_definition();
@@ -110,7 +110,8 @@ pub(crate) async fn update(
     expected: IfMatch,
     Json(document): Json,
 ) -> Result<TaggedJob, ApiProblem> {
-    let input = check_job_update(document, &job.id, &clients.settings.address_guard())?;
+    let place = Place { settings: &clients.settings, workspace: job.workspace_id };
+    let input = check_job_update(document, &job.id, &place)?;
     let mut current = job;
     loop {
         expected.check(&current)?;

@@ -14,6 +14,15 @@ use crate::call_failure::failure;
 /// No target or sink is waited for longer before it is called again.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How much of an answer's body is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerLimit {
+    /// So many bytes at most.
+    pub bytes_max: usize,
+    /// What is longer is cut off, rather than refused.
+    pub is_cut: bool,
+}
+
 /// What came of a request, and the memory that its body takes.
 #[derive(Debug)]
 pub struct OutboundAnswer {
@@ -32,9 +41,11 @@ impl From<CallResult> for OutboundAnswer {
 /// Reads an answer until `deadline`. That moves on while the answer waits for memory: how long that
 /// takes is up to us, and is no delay of the target's. Nothing is read then, so that the target is
 /// held back by the connection; what it makes of that is its own affair.
+///
+/// An answer beyond its limit is none; or, if it `is_cut`, its beginning.
 pub(crate) async fn read_answer(
     mut answer: reqwest::Response,
-    bytes_max: usize,
+    AnswerLimit { bytes_max, is_cut }: AnswerLimit,
     memory: &AnswerMemory,
     mut deadline: Instant,
 ) -> OutboundAnswer {
@@ -42,9 +53,10 @@ pub(crate) async fn read_answer(
     let is_json = is_json(answer.headers().get(CONTENT_TYPE));
     let retry_after = retry_after(answer.headers().get(RETRY_AFTER), Utc::now());
     let declared = answer.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-    if declared.is_some_and(|length| length > bytes_max) {
+    if !is_cut && declared.is_some_and(|length| length > bytes_max) {
         return CallResult::TooLarge { status }.into();
     }
+    let declared = declared.map(|length| length.min(bytes_max));
     let body_bytes_max = declared.unwrap_or(bytes_max);
     let mut held = None;
     let mut body = Vec::new();
@@ -64,6 +76,10 @@ pub(crate) async fn read_answer(
             Err(_) => return CallResult::Timeout.into(),
         };
         if body.len() + chunk.len() > bytes_max {
+            if is_cut {
+                body.extend_from_slice(&chunk[..bytes_max - body.len()]);
+                break;
+            }
             return CallResult::TooLarge { status }.into();
         }
         body.extend_from_slice(&chunk);

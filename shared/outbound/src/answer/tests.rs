@@ -50,9 +50,10 @@ fn client(memory: &AnswerMemory) -> OutboundClient {
     OutboundClient::new(guard, memory.clone()).expect("a client")
 }
 
-fn request(url: &str, timeout: Duration, answer_bytes_max: usize) -> OutboundRequest {
+fn request(url: &str, timeout: Duration, bytes_max: usize) -> OutboundRequest {
     let (method, headers, url) = (Method::POST, HeaderMap::new(), url.to_owned());
-    OutboundRequest { method, url, headers, body: Vec::new(), timeout, answer_bytes_max }
+    let answer_limit = AnswerLimit { bytes_max, is_cut: false };
+    OutboundRequest { method, url, headers, body: Vec::new(), timeout, answer_limit }
 }
 
 fn body(answer: &OutboundAnswer) -> &[u8] {
@@ -167,4 +168,20 @@ fn retry_after_is_read_in_both_forms() {
     assert_eq!(read("Tue, 14 Nov 2000 22:13:30 GMT"), None);
     assert_eq!(read("99999999999"), Some(RETRY_AFTER_MAX));
     assert_eq!(read("soon"), None);
+}
+
+#[tokio::test]
+async fn an_answer_that_may_be_cut_is_its_beginning_whatever_it_says_of_its_length() {
+    let memory = AnswerMemory::default();
+    let announced = serve(|mut stream| {
+        begin(&mut stream, MIB)?;
+        stream.write_all(&vec![b'x'; MIB])
+    });
+    let endless = serve(|stream| send_unannounced(stream, &vec![b'x'; 8 * MIB]));
+    for url in [announced, endless] {
+        let mut request = request(&url, Duration::from_secs(20), KIB);
+        request.answer_limit.is_cut = true;
+        let answer = client(&memory).send(request).await;
+        assert_eq!(body(&answer), vec![b'x'; KIB]);
+    }
 }
