@@ -48,6 +48,11 @@ impl SinkHealth {
         self.probe_at.is_some()
     }
 
+    /// When it gets the next probe, if it is dead.
+    pub fn probe_at(&self) -> Option<Timestamp> {
+        self.probe_at
+    }
+
     /// Whether nothing is held against it.
     pub fn is_good(&self) -> bool {
         *self == Self::default()

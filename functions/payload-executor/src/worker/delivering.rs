@@ -81,10 +81,12 @@ impl Worker {
 
     /// Starts a batch that has just become due, or leaves it to be found in the table.
     pub(super) fn deliver_soon(&mut self, batch: DeliveryBatch) {
-        if self.may_deliver() && !self.sink_health.lock().is_dead() {
+        let probe_at = self.sink_health.lock().probe_at();
+        if self.may_deliver() && probe_at.is_none() {
             self.start_delivery(batch);
         } else {
-            self.note_delivery_at(batch.due.due_at);
+            // For a dead sink nothing is looked for before the next probe.
+            self.note_delivery_at(probe_at.map_or(batch.due.due_at, |at| at.max(batch.due.due_at)));
         }
     }
 
