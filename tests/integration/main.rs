@@ -24,6 +24,7 @@ mod key_use;
 mod large;
 mod lifecycle;
 mod live_limit;
+mod openapi;
 mod outbound_answers;
 mod outbound_calls;
 // Only Linux has more loopback addresses than one, without being asked.

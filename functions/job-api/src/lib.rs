@@ -15,6 +15,7 @@ mod following;
 mod idempotency;
 mod key_use;
 mod list_query;
+mod openapi;
 mod payload_page;
 mod problem_response;
 pub mod router;

@@ -10,8 +10,10 @@ use crate::problem_response::ApiProblem;
 use crate::routes::Workspace;
 
 const NO_CURSOR: &str = "is no cursor of this list; leave it out to begin anew";
-const LIMIT_DEFAULT: usize = 50;
-const LIMIT_MAX: usize = 500;
+/// A page has so many items, unless the caller says how many.
+pub(crate) const LIMIT_DEFAULT: usize = 50;
+/// And so many at most.
+pub(crate) const LIMIT_MAX: usize = 500;
 
 #[derive(Deserialize)]
 struct Parameters {

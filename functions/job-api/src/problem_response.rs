@@ -79,7 +79,7 @@ struct Extensions {
 }
 
 /// The request's id, in every answer; problem documents and log lines have it as `correlationId`.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the front calls the request, so that its log and ours can be put together; else a new id.
 fn request_id(request: &Request) -> String {
@@ -92,7 +92,7 @@ fn request_id(request: &Request) -> String {
 }
 
 /// After how many seconds a call that went wrong in this way is worth another try.
-fn retry_after(code: ProblemCode) -> Option<u16> {
+pub(crate) fn retry_after(code: ProblemCode) -> Option<u16> {
     match code {
         // A partition of the table that was throttled is split within seconds.
         ProblemCode::TooManyRequests => Some(2),

@@ -9,6 +9,7 @@ use sundial_runtime::Clients;
 use crate::authentication::authenticate;
 use crate::idempotency::carry_out_once;
 use crate::key_use::KeyUses;
+use crate::openapi;
 use crate::problem_response::{ApiProblem, render_problems};
 use crate::routes::{
     backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, redeliveries, schedules, signing_secrets,
@@ -48,6 +49,7 @@ pub fn router(clients: Clients) -> Router {
         .layer(from_fn_with_state((clients.clone(), KeyUses::default()), authenticate));
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
+        .route("/openapi.json", get(openapi::serve))
         .nest("/v1/workspaces/{workspace}", workspace)
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)

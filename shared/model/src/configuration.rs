@@ -13,6 +13,10 @@ const DAY_MILLISECONDS: u64 = 24 * 60 * 60 * 1000;
 pub type RequestTimeout = WholeNumber<1, 840>;
 /// How many requests of one job run may be under way at once.
 pub type MaxConcurrentRequests = WholeNumber<1, 1000>;
+/// How many requests of one job run may start in a second.
+pub type MaxRequestsPerSecond = WholeNumber<1, 10_000>;
+/// After how many payloads a job run is done.
+pub type MaxRuns = WholeNumber<1, 1_000_000>;
 /// How often a payload is tried in all, the first time included.
 pub type MaximumAttempts = WholeNumber<1, 100>;
 /// The delay before the second attempt.
@@ -23,7 +27,7 @@ pub type MaximumInterval = Milliseconds<0, { 30 * DAY_MILLISECONDS }>;
 pub type MaxDuration = Milliseconds<1000, { 30 * DAY_MILLISECONDS }>;
 
 /// In which order payloads are carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[deserr(error = InvalidFields)]
 pub enum RunMode {
     /// In any order; the only mode.
@@ -37,7 +41,7 @@ pub enum RunMode {
 ///
 /// The delay before attempt *i + 2* (i = 0, 1, …) is
 /// min(initialInterval × backoffCoefficient^i, maximumInterval).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct RetryPolicy {
@@ -68,23 +72,23 @@ impl Default for RetryPolicy {
 }
 
 /// What one payload has different from its job's [`RetryPolicy`].
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct RetryOverride {
-    /// See [`RetryPolicy::maximum_attempts`].
+    /// Attempts in all, the first included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
     pub maximum_attempts: Option<MaximumAttempts>,
-    /// See [`RetryPolicy::initial_interval`].
+    /// The delay before the second attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
     pub initial_interval: Option<InitialInterval>,
-    /// See [`RetryPolicy::backoff_coefficient`].
+    /// By which each further delay grows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
     pub backoff_coefficient: Option<BackoffCoefficient>,
-    /// See [`RetryPolicy::maximum_interval`].
+    /// The longest delay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
     pub maximum_interval: Option<MaximumInterval>,
@@ -103,7 +107,7 @@ impl RetryOverride {
 }
 
 /// The configuration of a job; whole in answers, any part of it may be left out in requests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct Configuration {
@@ -116,11 +120,11 @@ pub struct Configuration {
     /// How many requests may start per second, over all workers of a run; no bound when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
-    pub max_requests_per_second: Option<WholeNumber<1, 10_000>>,
+    pub max_requests_per_second: Option<MaxRequestsPerSecond>,
     /// After so many finished payloads the rest are canceled; no bound when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
-    pub max_runs: Option<WholeNumber<1, 1_000_000>>,
+    pub max_runs: Option<MaxRuns>,
     /// Seconds per attempt.
     #[deserr(default = RequestTimeout::constant(600))]
     pub request_timeout: RequestTimeout,

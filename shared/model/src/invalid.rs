@@ -12,7 +12,7 @@ use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Map, MergeWithError
 use serde::{Deserialize, Serialize};
 
 /// One field at fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) to the field; empty for the document as a whole.
     pub pointer: String,

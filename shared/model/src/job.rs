@@ -72,8 +72,11 @@ const TAG_KEY_LENGTH_MAX: usize = 128;
 const TAG_VALUE_LENGTH_MAX: usize = 256;
 const NOTIFICATIONS_MAX: usize = 10;
 
+/// How often something is tried with an auth session.
+pub type SessionAttempts = WholeNumber<1, 100>;
+
 /// The auth session that a job's payloads need, and what it overrides of the session's own settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct AuthSessionReference {
@@ -82,11 +85,11 @@ pub struct AuthSessionReference {
     /// How often it is checked before it counts as stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
-    pub check_attempts: Option<WholeNumber<1, 100>>,
+    pub check_attempts: Option<SessionAttempts>,
     /// How often its renewal is tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
-    pub create_attempts: Option<WholeNumber<1, 100>>,
+    pub create_attempts: Option<SessionAttempts>,
     /// Whether it is renewed when it is stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
@@ -94,7 +97,7 @@ pub struct AuthSessionReference {
 }
 
 /// What a user decides about a job, but for its payloads and its state.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobDefinition {
     /// For people.
@@ -137,7 +140,7 @@ impl HasSecrets for JobDefinition {
 }
 
 /// Whether a job runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[deserr(error = InvalidFields)]
 pub enum JobStatus {
     /// By its schedule and when it is triggered.
@@ -152,7 +155,7 @@ pub enum JobStatus {
 }
 
 /// Whether a job runs, and why not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct JobState {
     /// Whether.
@@ -165,7 +168,8 @@ pub struct JobState {
 
 /// A job document as a POST or a PUT carries it. What GET answered can be sent back: the
 /// read-only fields are ignored.
-#[derive(Clone, Debug, PartialEq, Deserr)]
+#[derive(Clone, Debug, PartialEq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 #[deserr(validate = check_job -> InvalidFields)]
 pub struct JobInput {
@@ -233,7 +237,7 @@ impl JobInput {
 }
 
 /// A job as it is answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     /// Chosen by its user, unique in its project.

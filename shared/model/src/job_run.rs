@@ -7,7 +7,7 @@ use crate::job::JobDefinition;
 use crate::timestamp::Timestamp;
 
 /// What started a job run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum JobRunType {
     /// A trigger.
@@ -17,7 +17,7 @@ pub enum JobRunType {
 }
 
 /// Where a job run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum JobRunStatus {
     /// Recorded, no worker yet.
@@ -58,7 +58,7 @@ impl JobRunStatus {
 }
 
 /// Why a job run is PAUSED, or did not end by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasonType {
     /// Another job run of the same job was active.
@@ -78,7 +78,7 @@ pub enum ReasonType {
 }
 
 /// Why a job run is PAUSED, or did not end by itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reason {
     /// For programs.
     #[serde(rename = "type")]
@@ -98,7 +98,7 @@ impl Reason {
 }
 
 /// How many payloads of a job run stand where; `total` is the sum of the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Summary {
     /// All payloads.
     pub total: u32,
@@ -115,7 +115,7 @@ pub struct Summary {
 }
 
 /// How many deliveries of a job run stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeliverySummary {
     /// The sink took them.
     pub delivered: u32,
@@ -126,7 +126,7 @@ pub struct DeliverySummary {
 }
 
 /// A job run as it is answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobRun {
     /// Its id.
@@ -181,7 +181,7 @@ pub struct JobRun {
 }
 
 /// The results of a job run in one object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobRunResults {
     /// Its key in the results bucket.
@@ -197,7 +197,7 @@ pub struct JobRunResults {
 }
 
 /// How results are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ResultsFormat {
     /// JSON Lines.

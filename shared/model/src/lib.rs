@@ -22,6 +22,7 @@ pub mod project;
 mod redaction;
 pub mod run;
 pub mod schedule;
+mod schema;
 pub mod secret;
 pub mod sink;
 pub mod target;

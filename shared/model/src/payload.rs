@@ -47,7 +47,7 @@ impl Deserr<InvalidFields> for Parameters {
 }
 
 /// One unit of work.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct Payload {
@@ -68,7 +68,7 @@ pub struct Payload {
 }
 
 /// A payload with its place in its list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct IndexedPayload {
     /// From 0.
     pub index: u32,

@@ -10,7 +10,8 @@ use crate::target::Target;
 use crate::timestamp::Timestamp;
 
 /// What a PUT of a project carries.
-#[derive(Clone, Debug, PartialEq, Deserr)]
+#[derive(Clone, Debug, PartialEq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct ProjectInput {
     /// How the project's APIs are called.
@@ -26,7 +27,7 @@ pub struct ProjectInput {
 }
 
 /// A project as it is answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Project {
     /// Its id.

@@ -8,7 +8,7 @@ use crate::payload::{ApiName, Parameters};
 use crate::timestamp::Timestamp;
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RunStatus {
     /// Not claimed by a worker.
@@ -29,7 +29,7 @@ impl RunStatus {
 }
 
 /// Why an attempt failed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunError {
     /// For programs: the target's own code, or one of ours such as `timeout` and `http-500`.
@@ -42,7 +42,7 @@ pub struct RunError {
 }
 
 /// An attempt that did not succeed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailedAttempt {
     /// From 1.
@@ -56,7 +56,7 @@ pub struct FailedAttempt {
 }
 
 /// How a delivery attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeliveryStatus {
     /// The sink took it.
@@ -68,7 +68,7 @@ pub enum DeliveryStatus {
 }
 
 /// One try to deliver a run's result to the sink.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryAttempt {
     /// When it began.
@@ -89,7 +89,7 @@ pub struct DeliveryAttempt {
 }
 
 /// Where a result is kept that is too large to be kept inline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResultLocation {
     /// The key in the results bucket.
@@ -105,7 +105,7 @@ pub struct ResultLocation {
 }
 
 /// A run as it is answered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     /// Its id, made of the job run's and the payload's index.
@@ -125,6 +125,7 @@ pub struct Run {
     pub attempts: u32,
     /// What the target gave, when that is small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
     pub result: Option<Box<RawValue>>,
     /// Where that is, when it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -44,13 +44,14 @@ checked_text!(
 );
 
 /// A sink: one delivery for each run, as soon as it ends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[deserr(error = InvalidFields, tag = "type", rename_all = camelCase, deny_unknown_fields)]
 #[deserr(validate = check_sink -> InvalidFields)]
 pub enum Sink {
     /// A POST to a URL.
     #[deserr(rename_all = camelCase)]
+    #[schema(rename_all = "camelCase")]
     Webhook {
         /// Where to.
         url: HttpUrl,
@@ -69,6 +70,7 @@ pub enum Sink {
     },
     /// An object in a bucket.
     #[deserr(rename_all = camelCase)]
+    #[schema(rename_all = "camelCase")]
     S3 {
         /// The bucket's name.
         bucket: BucketName,
@@ -165,12 +167,13 @@ impl HasSecrets for Sink {
 }
 
 /// Where the end of a job run is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[deserr(error = InvalidFields, tag = "type", rename_all = camelCase, deny_unknown_fields)]
 pub enum Notification {
     /// A POST to a URL.
     #[deserr(rename_all = camelCase)]
+    #[schema(rename_all = "camelCase")]
     Webhook {
         /// Where to.
         url: HttpUrl,

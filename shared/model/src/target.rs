@@ -10,7 +10,7 @@ pub use crate::headers::{Headers, is_reserved_header};
 pub use crate::http_url::{BaseUrl, HttpUrl};
 
 /// What a target gets and gives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase)]
 pub enum TargetFormat {
@@ -22,12 +22,13 @@ pub enum TargetFormat {
 }
 
 /// How a project's APIs are called.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[deserr(error = InvalidFields, tag = "type", rename_all = camelCase, deny_unknown_fields)]
 pub enum Target {
     /// By `POST {baseUrl}/{apiName}`.
     #[deserr(rename_all = camelCase)]
+    #[schema(rename_all = "camelCase")]
     Http {
         /// What the API's name is appended to.
         base_url: BaseUrl,

@@ -27,7 +27,7 @@ const WAITING_RUNS_MAX: usize = 2_000;
 
 #[derive(Debug, Deserr)]
 #[deserr(error = InvalidFields, deny_unknown_fields)]
-struct BackfillBody {
+pub(crate) struct BackfillBody {
     from: Timestamp,
     to: Timestamp,
 }

@@ -26,7 +26,7 @@ use crate::problem_response::ApiProblem;
 
 #[derive(Debug, Default, Deserr)]
 #[deserr(error = InvalidFields, deny_unknown_fields)]
-struct PauseBody {
+pub(crate) struct PauseBody {
     #[deserr(default)]
     reason: Option<PauseReason>,
 }
@@ -111,7 +111,7 @@ async fn change(
 
 #[derive(Debug, Default, Deserr)]
 #[deserr(error = InvalidFields, deny_unknown_fields)]
-struct TriggerBody {
+pub(crate) struct TriggerBody {
     #[deserr(default)]
     payload: Option<PayloadList>,
 }

@@ -31,7 +31,7 @@ pub(crate) struct Preview {
 
 #[derive(Debug, Deserr)]
 #[deserr(error = InvalidFields, deny_unknown_fields)]
-struct PreviewBody {
+pub(crate) struct PreviewBody {
     schedule: Schedule,
     #[deserr(default)]
     after: Option<Timestamp>,

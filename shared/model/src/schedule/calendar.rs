@@ -85,6 +85,21 @@ pub enum Matches<U> {
     },
 }
 
+/// Which values of this unit match.
+pub type Seconds = Matches<Second>;
+/// Which values of this unit match.
+pub type Minutes = Matches<Minute>;
+/// Which values of this unit match.
+pub type Hours = Matches<Hour>;
+/// Which values of this unit match.
+pub type DaysOfMonth = Matches<DayOfMonth>;
+/// Which values of this unit match.
+pub type Months = Matches<Month>;
+/// Which values of this unit match.
+pub type DaysOfWeek = Matches<DayOfWeek>;
+/// Which values of this unit match.
+pub type Years = Matches<Year>;
+
 impl<U: CalendarUnit> Matches<U> {
     /// Reads one element: a value, or a range.
     fn push<V: IntoValue>(
@@ -247,34 +262,35 @@ impl Deserr<InvalidFields> for Nth {
 ///
 /// What an absent field means differs between entries (second, minute, hour 0, the rest any) and
 /// exclusions (all of them any), so it is kept as absent here.
-#[derive(Clone, Debug, PartialEq, Deserr)]
+#[derive(Clone, Debug, PartialEq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 #[deserr(validate = check_calendar -> InvalidFields)]
 pub struct Calendar {
     /// Seconds of the minute.
     #[deserr(default)]
-    pub second: Option<Matches<Second>>,
+    pub second: Option<Seconds>,
     /// Minutes of the hour.
     #[deserr(default)]
-    pub minute: Option<Matches<Minute>>,
+    pub minute: Option<Minutes>,
     /// Hours of the day.
     #[deserr(default)]
-    pub hour: Option<Matches<Hour>>,
+    pub hour: Option<Hours>,
     /// Days of the month.
     #[deserr(default)]
-    pub day_of_month: Option<Matches<DayOfMonth>>,
+    pub day_of_month: Option<DaysOfMonth>,
     /// Months of the year.
     #[deserr(default)]
-    pub month: Option<Matches<Month>>,
+    pub month: Option<Months>,
     /// Days of the week.
     #[deserr(default)]
-    pub day_of_week: Option<Matches<DayOfWeek>>,
+    pub day_of_week: Option<DaysOfWeek>,
     /// Which such days of the week of the month.
     #[deserr(default)]
     pub nth: Option<Nth>,
     /// Years.
     #[deserr(default)]
-    pub year: Option<Matches<Year>>,
+    pub year: Option<Years>,
     /// For people; at most 200 bytes.
     #[deserr(default)]
     pub comment: Option<String>,

@@ -5,7 +5,8 @@
 mod calendar;
 
 pub use calendar::{
-    Calendar, CalendarUnit, DayOfMonth, DayOfWeek, Hour, Matches, Minute, Month, Nth, Range, Second, Year,
+    Calendar, CalendarUnit, DayOfMonth, DayOfWeek, DaysOfMonth, DaysOfWeek, Hour, Hours, Matches, Minute, Minutes,
+    Month, Months, Nth, Range, Second, Seconds, Year, Years,
 };
 
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
@@ -19,6 +20,12 @@ use crate::timestamp::Timestamp;
 /// A hundred years: the longest interval, offset and jitter.
 const LENGTH_MAX: u64 = 100 * 31_557_600_000;
 const DAY_MILLISECONDS: u64 = 24 * 60 * 60 * 1000;
+/// A length of time in a schedule.
+pub type Length = Milliseconds<0, LENGTH_MAX>;
+/// The length of an interval.
+pub type Period = Milliseconds<1000, LENGTH_MAX>;
+/// How many occurrences are caught up with.
+pub type CatchUpLimit = WholeNumber<1, 1000>;
 /// The most entries in each list of a schedule, and the most intervals: hundreds of different ones
 /// beside exclusions take long to search.
 const ENTRIES_MAX: usize = 500;
@@ -62,7 +69,8 @@ impl<'de> Deserialize<'de> for Schedule {
 }
 
 /// What a schedule says: the union of its entries, minus the exclusions, from `start_at` to `end_at`.
-#[derive(Clone, Debug, PartialEq, Deserr)]
+#[derive(Clone, Debug, PartialEq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase", as = Schedule)]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 #[deserr(validate = check_specification -> InvalidFields)]
 pub struct ScheduleSpecification {
@@ -86,7 +94,7 @@ pub struct ScheduleSpecification {
     pub dst: Option<DaylightSaving>,
     /// A run starts up to this long after its nominal time.
     #[deserr(default = Milliseconds::constant(0))]
-    pub jitter: Milliseconds<0, LENGTH_MAX>,
+    pub jitter: Length,
     /// Nothing occurs before this.
     #[deserr(default)]
     pub start_at: Option<Timestamp>,
@@ -127,15 +135,16 @@ fn check_specification(
 }
 
 /// Occurs at n × every + offset seconds since the Unix epoch, in UTC whatever the time zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 #[deserr(validate = check_interval -> InvalidFields)]
 pub struct Interval {
     /// A whole number of seconds, at least one.
-    pub every: Milliseconds<1000, LENGTH_MAX>,
+    pub every: Period,
     /// A whole number of seconds, less than `every`.
     #[deserr(default = Milliseconds::constant(0))]
-    pub offset: Milliseconds<0, LENGTH_MAX>,
+    pub offset: Length,
 }
 
 fn check_interval(interval: Interval, location: ValuePointerRef<'_>) -> Result<Interval, InvalidFields> {
@@ -154,7 +163,8 @@ fn check_interval(interval: Interval, location: ValuePointerRef<'_>) -> Result<I
 }
 
 /// What happens to local times that a shift of the clocks removes or repeats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct DaylightSaving {
     /// For a local time that does not exist.
@@ -166,7 +176,8 @@ pub struct DaylightSaving {
 }
 
 /// What happens to a local time that does not exist.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase)]
 pub enum Gap {
     /// It occurs as long after midnight as was asked.
@@ -177,7 +188,8 @@ pub enum Gap {
 }
 
 /// Which copy of a repeated local time occurs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase)]
 pub enum Fold {
     /// The earlier one.
@@ -190,7 +202,7 @@ pub enum Fold {
 }
 
 /// What happens at an occurrence while a job run of the same job is active.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase)]
 pub enum Overlap {
@@ -206,7 +218,8 @@ pub enum Overlap {
 }
 
 /// What is made up after an outage of the evaluator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
 pub struct CatchUp {
     /// Which of the missed occurrences run.
@@ -214,10 +227,10 @@ pub struct CatchUp {
     pub policy: CatchUpPolicy,
     /// None that is older runs.
     #[deserr(default = Milliseconds::constant(DAY_MILLISECONDS))]
-    pub window: Milliseconds<0, LENGTH_MAX>,
+    pub window: Length,
     /// How many of them run under the policy `all`.
     #[deserr(default = WholeNumber::constant(100))]
-    pub limit: WholeNumber<1, 1000>,
+    pub limit: CatchUpLimit,
 }
 
 impl Default for CatchUp {
@@ -231,7 +244,8 @@ impl Default for CatchUp {
 }
 
 /// Which missed occurrences run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserr, utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
 #[deserr(error = InvalidFields, rename_all = camelCase)]
 pub enum CatchUpPolicy {
     /// The newest one.
