@@ -109,3 +109,6 @@ pub(crate) fn check_payload_size(payload: &Payload, pointer: &str, errors: &mut 
         errors.push(pointer, format!("must be at most {PAYLOAD_BYTES_MAX} bytes of JSON"));
     }
 }
+
+#[cfg(test)]
+mod tests;
