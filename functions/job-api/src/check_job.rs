@@ -111,4 +111,4 @@ pub(crate) fn check_payload_size(payload: &Payload, pointer: &str, errors: &mut 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -81,7 +81,11 @@ impl Settings {
         AddressGuard::allowing(self.allowed_cidrs.clone())
     }
 
-    fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Result<Self, SettingsError> {
+    /// Reads them from somewhere else, such as a test.
+    ///
+    /// # Errors
+    /// As [`Settings::from_environment`].
+    pub fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Result<Self, SettingsError> {
         let required = |variable| {
             let value = read(variable).filter(|value| !value.is_empty());
             value.ok_or_else(|| SettingsError { variable, problem: "must be set".to_owned() })

@@ -1,6 +1,8 @@
 //! Documents near a valid one: whatever comes in is taken or refused by its fields, and what is taken is taken
 //! again as it is shown.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -43,6 +45,17 @@ fn whole_schedule() -> Value {
     })
 }
 
+/// A deployment that opens nothing.
+static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
+    let required = ["SUNDIAL_TABLE", "SUNDIAL_BUS", "SUNDIAL_RESULTS_BUCKET"];
+    Settings::from_variables(|variable| required.contains(&variable).then(|| "name".to_owned())).expect("settings")
+});
+
+/// A workspace of it.
+pub(crate) fn place() -> Place<'static> {
+    Place { settings: &SETTINGS, workspace: WorkspaceId(uuid::Uuid::nil()) }
+}
+
 /// Every fault says where it is.
 fn check_faults(faults: &InvalidFields) -> Result<(), TestCaseError> {
     prop_assert!(!faults.0.is_empty());
@@ -66,7 +79,7 @@ fn shown(input: JobInput) -> Value {
 
 #[test]
 fn the_documents_that_others_are_made_of_are_good() {
-    check_new_job(whole_job(), &AddressGuard::default()).expect("a job");
+    check_new_job(whole_job(), &place()).expect("a job");
     assert!(pointers(&whole_job()).len() > 80);
 }
 
@@ -75,16 +88,17 @@ proptest! {
 
     #[test]
     fn a_job_near_a_good_one_is_taken_or_refused_by_its_fields(document in documents_near(whole_job())) {
-        match check_new_job(document.clone(), &AddressGuard::default()) {
+        let (place, id) = (place(), "nightly-prices".parse().expect("an id"));
+        match check_new_job(document.clone(), &place) {
             Err(faults) => check_faults(&faults)?,
             Ok(input) => {
                 let first = shown(input);
-                let again = check_new_job(first.clone(), &AddressGuard::default());
+                let again = check_new_job(first.clone(), &place);
                 prop_assert!(again.is_ok(), "{document}: {again:?}");
                 prop_assert_eq!(shown(again.expect("a job")), first);
             }
         }
-        if let Err(faults) = check_job_update(document, &"nightly-prices".parse().expect("an id"), &AddressGuard::default()) {
+        if let Err(faults) = check_job_update(document, &id, &place) {
             check_faults(&faults)?;
         }
     }

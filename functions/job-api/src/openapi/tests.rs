@@ -1,6 +1,7 @@
 //! The document is whole, and what it gives as an example is what the routes take.
 
 use super::*;
+use crate::check_job::tests::place;
 use crate::check_job::{check_job_update, check_new_job};
 use crate::routes::{backfill, job_actions, schedules};
 use sundial_model::InvalidFields;
@@ -44,7 +45,7 @@ fn operations_have_ids_of_their_own_and_summaries() {
 
 #[test]
 fn what_is_an_example_is_taken() {
-    let guard = sundial_outbound::AddressGuard::default();
+    let place = place();
     let mut count = 0;
     for operation in OPERATIONS {
         let (Body::Json(_, examples) | Body::Optional(_, examples) | Body::PayloadPage(examples)) = operation.body
@@ -55,8 +56,8 @@ fn what_is_an_example_is_taken() {
             let id = "nightly-prices".parse().expect("an id");
             let read: Result<(), InvalidFields> = match operation.id {
                 "putProject" => InvalidFields::read::<ProjectInput>(example()).map(drop),
-                "createJob" => check_new_job(example(), &guard).map(drop),
-                "updateJob" => check_job_update(example(), &id, &guard).map(drop),
+                "createJob" => check_new_job(example(), &place).map(drop),
+                "updateJob" => check_job_update(example(), &id, &place).map(drop),
                 "appendPayload" => InvalidFields::read::<PayloadList>(example()).map(drop),
                 "pauseJob" => InvalidFields::read::<job_actions::PauseBody>(example()).map(drop),
                 "triggerJob" => InvalidFields::read::<job_actions::TriggerBody>(example()).map(drop),
