@@ -68,7 +68,7 @@ pub struct Payload {
 }
 
 /// A payload with its place in its list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IndexedPayload {
     /// From 0.
     pub index: u32,

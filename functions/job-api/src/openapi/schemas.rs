@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 use sundial_model::job::{Job, JobInput};
 use sundial_model::job_run::{JobRun, JobRunStatus};
-use sundial_model::payload::IndexedPayload;
 use sundial_model::problem::ProblemCode;
 use sundial_model::project::{Project, ProjectInput};
 use sundial_model::run::{Run, RunStatus};
@@ -68,7 +67,6 @@ pub(super) fn all() -> Value {
     add::<JobRunStatus>(&mut described);
     add::<Run>(&mut described);
     add::<RunStatus>(&mut described);
-    add::<IndexedPayload>(&mut described);
     add::<Project>(&mut described);
     add::<ProjectInput>(&mut described);
     add::<FieldError>(&mut described);
@@ -88,6 +86,12 @@ pub(super) fn all() -> Value {
         schemas["Schedule"]["properties"][name]["maxItems"] = json!(bound);
     }
     schemas["Calendar"]["properties"]["comment"]["maxLength"] = json!(200);
+    // Not made of a payload and more: a payload has no other fields.
+    let mut indexed = schemas["Payload"].clone();
+    indexed["properties"]["index"] = json!({ "type": "integer", "minimum": 0, "description": "From 0." });
+    indexed["required"] = json!(["index", "apiName"]);
+    indexed["description"] = json!("A payload with its place in its list.");
+    schemas.insert("IndexedPayload".to_owned(), indexed);
     let mut new_job = schemas["JobInput"].clone();
     new_job["required"] = json!(["id", "payload"]);
     new_job["description"] = json!("A job that is to be created.");
