@@ -3,6 +3,7 @@
 //! There is no clock here (`now` is an argument), no environment, no I/O and nothing async.
 
 pub mod attempt;
+pub mod auth_session;
 pub mod due;
 pub mod overlap;
 pub mod retry;

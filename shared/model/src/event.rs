@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::identifiers::JobRunId;
+use crate::identifiers::{AuthSessionId, JobRunId, ProjectId};
 use crate::lifecycle::{JobRunDetail, Lifecycle};
 
 /// The source of every event of ours.
@@ -11,7 +11,7 @@ pub const SOURCE: &str = "sundial";
 /// An event for the bus.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A job run has work for a worker.
+    /// There is work for a worker.
     WorkReady(WorkReady),
     /// A job comes due before the next tick of the timer. It carries no data, as a tick does.
     ScheduleChanged,
@@ -21,36 +21,42 @@ pub enum Event {
     DeliveryExhausted(Box<JobRunDetail>),
 }
 
-/// Which work is ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WorkReady {
-    /// The job run.
-    pub job_run_id: JobRunId,
-    /// What of it.
-    #[serde(flatten)]
-    pub work: Work,
-}
-
-/// What of a job run a worker is needed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Work {
-    /// One of its lanes, from 0.
-    Lane(u32),
-    /// What follows the end of one of its generations, from 1.
-    Closing(u32),
+/// What a worker is needed for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum WorkReady {
+    /// A lane of a job run.
+    Lane {
+        /// The job run.
+        job_run_id: JobRunId,
+        /// The lane, from 0.
+        lane: u32,
+    },
+    /// What follows the end of a job run.
+    Closing {
+        /// The job run.
+        job_run_id: JobRunId,
+        /// Which of its generations has ended, from 1.
+        closing: u32,
+    },
+    /// An operation on an auth session.
+    AuthSession {
+        /// The project.
+        project_id: ProjectId,
+        /// The session.
+        auth_session_id: AuthSessionId,
+    },
 }
 
 impl WorkReady {
     /// Work in a lane.
     pub fn lane(job_run_id: JobRunId, lane: u32) -> Self {
-        Self { job_run_id, work: Work::Lane(lane) }
+        Self::Lane { job_run_id, lane }
     }
 
     /// What follows the end of a generation.
     pub fn closing(job_run_id: JobRunId, generation: u32) -> Self {
-        Self { job_run_id, work: Work::Closing(generation) }
+        Self::Closing { job_run_id, closing: generation }
     }
 }
 
@@ -76,12 +82,7 @@ impl Event {
     /// The event's `detail`.
     pub fn detail(&self) -> serde_json::Value {
         match self {
-            Self::WorkReady(WorkReady { job_run_id, work: Work::Lane(lane) }) => {
-                serde_json::json!({ "jobRunId": job_run_id, "lane": lane })
-            }
-            Self::WorkReady(WorkReady { job_run_id, work: Work::Closing(generation) }) => {
-                serde_json::json!({ "jobRunId": job_run_id, "closing": generation })
-            }
+            Self::WorkReady(work) => serde_json::json!(work),
             Self::ScheduleChanged => serde_json::json!({}),
             Self::JobRun(_, detail) | Self::DeliveryExhausted(detail) => serde_json::json!(detail),
         }
@@ -95,8 +96,10 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_what_is_read() {
-        for work in [WorkReady::lane(JobRunId::new(), 3), WorkReady::closing(JobRunId::new(), 2)] {
-            let read: WorkReady = serde_json::from_value(Event::WorkReady(work).detail()).expect("work");
+        let auth_session_id = "login".parse().expect("an id");
+        let of_session = WorkReady::AuthSession { project_id: ProjectId::new(), auth_session_id };
+        for work in [WorkReady::lane(JobRunId::new(), 3), WorkReady::closing(JobRunId::new(), 2), of_session] {
+            let read: WorkReady = serde_json::from_value(Event::WorkReady(work.clone()).detail()).expect("work");
             assert_eq!(read, work);
         }
     }

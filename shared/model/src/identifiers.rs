@@ -54,6 +54,10 @@ uuid_type!(/// An instance of a job.
     JobRunId);
 uuid_type!(/// An immutable piece of a job's payload list.
     PayloadPartId);
+uuid_type!(/// One creation of an auth session. One that is deleted and created again gets another.
+    AuthSessionUuid);
+uuid_type!(/// Long work on an auth session.
+    OperationId);
 uuid_type!(/// One immutable version of the secrets of a job or a target.
     SecretsId);
 

@@ -4,6 +4,7 @@
 //! been checked: bad input ends in [`InvalidFields`], which names every field at fault. There is
 //! no AWS here, no clock and no I/O.
 
+pub mod auth_session;
 pub mod configuration;
 pub mod duration;
 pub mod event;
@@ -30,7 +31,8 @@ pub mod text;
 pub mod timestamp;
 
 pub use identifiers::{
-    AuthSessionId, JobId, JobRunId, JobUuid, PayloadPartId, ProjectId, ProjectName, RunId, SecretsId, WorkspaceId,
+    AuthSessionId, AuthSessionUuid, JobId, JobRunId, JobUuid, OperationId, PayloadPartId, ProjectId, ProjectName,
+    RunId, SecretsId, WorkspaceId,
 };
 pub use invalid::{FieldError, InvalidFields};
 pub use timestamp::Timestamp;

@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::duration::Milliseconds;
 use crate::headers::Headers;
 use crate::http_url::{BaseUrl, HttpUrl};
-use crate::identifiers::{AuthSessionId, JobId, JobRunId, ProjectId, ProjectName, RunId, WorkspaceId};
+use crate::identifiers::{AuthSessionId, JobId, JobRunId, OperationId, ProjectId, ProjectName, RunId, WorkspaceId};
 use crate::job::{Ignored, Tags};
 use crate::number::{BackoffCoefficient, WholeNumber};
 use crate::payload::{ApiName, Parameters, PayloadList};
@@ -71,6 +71,7 @@ leaves! {
     WorkspaceId as "WorkspaceId": uuid();
     ProjectId as "ProjectId": uuid();
     JobRunId as "JobRunId": uuid();
+    OperationId as "OperationId": uuid();
     RunId as "RunId": json!({ "type": "string", "pattern": "^[0-9a-f-]{36}-[0-9]{1,7}$" });
     Timestamp as "Timestamp": json!({ "type": "string", "format": "date-time" });
     Description as "Description": json!({ "type": "string", "maxLength": 1000 });
