@@ -4,6 +4,7 @@
 mod harness;
 
 mod admin;
+mod auth_sessions;
 mod bad_input;
 mod bucket_contract;
 mod catch_up;

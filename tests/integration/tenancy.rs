@@ -31,12 +31,15 @@ struct Names<'a> {
     job: &'a str,
     run: &'a str,
     index: &'a str,
+    session: &'a str,
+    operation: &'a str,
 }
 
 impl Names<'_> {
     fn fill(&self, template: &str) -> String {
         let path = template.replace("{project}", self.project).replace("{job}", self.job);
         let path = path.replace("{run}", self.run).replace("{index}", self.index);
+        let path = path.replace("{session}", self.session).replace("{operation}", self.operation);
         assert!(!path.contains('{'), "say here what stands for the parameters of {template}");
         path
     }
@@ -63,7 +66,14 @@ async fn answer(api: &Api, method: &str, path: &str) -> (u16, Value) {
 /// The same answer, where the names that were asked for stand for themselves.
 fn without_names((status, document): (u16, Value), names: Names<'_>) -> (u16, String) {
     let text = document.to_string();
-    (status, [names.project, names.job, names.run].into_iter().fold(text, |text, name| text.replace(name, "…")))
+    let names = [names.project, names.job, names.run, names.session, names.operation].into_iter();
+    // The stranger has no run, no session and no operation.
+    (status, names.filter(|name| !name.is_empty()).fold(text, |text, name| text.replace(name, "…")))
+}
+
+/// Names with the session and the operation of others.
+fn of_sessions<'a>(others: Names<'a>, names: Names<'a>) -> Names<'a> {
+    Names { session: others.session, operation: others.operation, ..names }
 }
 
 /// A workspace with a project, a job and a run that has ended, and another one with nothing in common.
@@ -71,6 +81,7 @@ struct Tenants {
     cloud: Cloud,
     target: Target,
     run: String,
+    operation: String,
     stranger: Api,
     /// The stranger's own project and job.
     own: Names<'static>,
@@ -83,6 +94,10 @@ impl Tenants {
         cloud.api.create_job(json!({ "id": "nightly", "payload": payloads("a", 3) })).await;
         let path = cloud.api.trigger("nightly").await;
         let run = cloud.api.wait_for(&path, |run| run["results"].is_object()).await["id"].as_str().unwrap().to_owned();
+        let session = json!({ "id": "shop-login", "type": "RUNTIME", "state": "s", "checkAttempts": 1 });
+        cloud.api.ok("POST", "/projects/shop/auth-sessions", Some(session)).await;
+        let asked = cloud.api.ok("POST", "/projects/shop/auth-sessions/shop-login/validate", None).await;
+        let operation = asked["operationId"].as_str().unwrap().to_owned();
         let other = WorkspaceId::new();
         let key = cloud.dev.clients().store.create_api_key(other, None, clock::now()).await.unwrap().api_key;
         let stranger = cloud.api.of_workspace(&other.to_string(), &key);
@@ -90,13 +105,14 @@ impl Tenants {
         stranger.ok("PUT", "/projects/own-project", Some(http)).await;
         let job = json!({ "id": "own-job", "payload": payloads("a", 1) });
         stranger.ok("POST", "/projects/own-project/jobs", Some(job)).await;
-        let own = Names { project: "own-project", job: "own-job", run: "", index: "0" };
-        Self { cloud, target, run, stranger, own }
+        let own = Names { project: "own-project", job: "own-job", run: "", index: "0", session: "", operation: "" };
+        Self { cloud, target, run, operation, stranger, own }
     }
 
     /// Names of things that are there, in the first workspace.
     fn existing(&self) -> Names<'_> {
-        Names { project: "shop", job: "nightly", run: &self.run, index: "0" }
+        let (run, operation) = (&self.run, &self.operation);
+        Names { project: "shop", job: "nightly", run, index: "0", session: "shop-login", operation }
     }
 
     /// Every method of every route, by template.
@@ -107,13 +123,19 @@ impl Tenants {
                 routes.push((method, template.clone()));
             }
         }
-        assert!(routes.len() >= 24, "{routes:?}");
+        assert!(routes.len() >= 35, "{routes:?}");
         routes
     }
 }
 
-const MISSING: Names<'_> =
-    Names { project: "missing-project", job: "missing-job", run: "0198c5a0-0000-4000-8000-000000000001", index: "77" };
+const MISSING: Names<'_> = Names {
+    project: "missing-project",
+    job: "missing-job",
+    run: "0198c5a0-0000-4000-8000-000000000001",
+    index: "77",
+    session: "missing-session",
+    operation: "0198c5a0-0000-4000-8000-000000000002",
+};
 
 #[tokio::test]
 async fn no_route_opens_to_a_stranger_tells_what_is_there_or_writes_anything() {
@@ -139,6 +161,7 @@ async fn no_route_opens_to_a_stranger_tells_what_is_there_or_writes_anything() {
             (theirs, MISSING),
             (Names { project: tenants.own.project, ..theirs }, Names { project: tenants.own.project, ..MISSING }),
             (Names { run: theirs.run, ..tenants.own }, Names { run: MISSING.run, ..tenants.own }),
+            (of_sessions(theirs, tenants.own), of_sessions(MISSING, tenants.own)),
         ] {
             if one.fill(template) == other.fill(template) {
                 continue;

@@ -7,16 +7,20 @@ use sundial_model::payload::Payload;
 use sundial_model::schedule::Schedule;
 use sundial_model::secret::SecretValues;
 use sundial_model::sink::Sink;
+use sundial_model::target::Target;
 use sundial_model::{InvalidFields, JobId, WorkspaceId};
 use sundial_runtime::Settings;
 use sundial_store::{PAYLOAD_BYTES_MAX, json_bytes};
 
 use crate::check_addresses::check_job_addresses;
+use crate::check_sessions::{PLAIN, takes_sessions};
 
 /// Where a job is to be: what it may reach from there is decided by the deployment.
 pub(crate) struct Place<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) workspace: WorkspaceId,
+    /// What carries out its payloads.
+    pub(crate) target: &'a Target,
 }
 
 /// Reads a job that is to be created.
@@ -58,6 +62,9 @@ fn check(document: Value, place: &Place<'_>, mut errors: InvalidFields) -> Resul
         let message =
             "is none that this deployment lets Sundial's own role write to; send accessKeyId and secretAccessKey";
         errors.push("/sink/bucket", message);
+    }
+    if document.get("authSession").is_some_and(|session| !session.is_null()) && !takes_sessions(place.target) {
+        errors.push("/authSession", PLAIN);
     }
     let job = match InvalidFields::read::<JobInput>(document) {
         Ok(job) => Some(job),

@@ -6,11 +6,12 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sundial_model::problem::{Problem, ProblemCode};
-use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, Timestamp};
+use sundial_model::{AuthSessionId, JobId, JobRunId, JobUuid, OperationId, ProjectId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::StoredJob;
 
 use crate::problem_response::ApiProblem;
+use crate::routes::auth_sessions;
 use crate::routes::jobs::whole;
 
 /// One creation of a job.
@@ -41,6 +42,8 @@ pub(crate) enum FirstAnswer {
     Appended { job: JobName, appended: usize },
     /// 202, so many of something.
     Requested { requested: usize },
+    /// 202, an auth session with what is done for it; 201 when nothing is.
+    AuthSession { project: ProjectId, id: AuthSessionId, operation: Option<OperationId> },
     /// 200, another secret, which is not shown again.
     Rotated {
         #[serde(rename = "previousValidUntil")]
@@ -80,6 +83,11 @@ pub(crate) async fn again(clients: &Clients, answer: FirstAnswer) -> Result<Resp
         }
         FirstAnswer::Requested { requested } => {
             (StatusCode::ACCEPTED, JsonAnswer(json!({ "requested": requested }))).into_response()
+        }
+        FirstAnswer::AuthSession { project, id, operation } => {
+            let session = clients.store.auth_session(project, &id).await?;
+            let session = session.ok_or_else(|| Problem::not_found(format!("auth session {id} any more")))?;
+            auth_sessions::answered(&session, operation)
         }
         FirstAnswer::Rotated { previous_valid_until } => {
             JsonAnswer(json!({ "previousValidUntil": previous_valid_until })).into_response()

@@ -18,7 +18,6 @@ use sundial_runtime::Clients;
 use sundial_store::{Claim, Claimed, KeyedCall};
 
 use crate::body::read;
-use crate::entity_tag::IfMatch;
 use crate::first_answer::{FirstAnswer, again};
 use crate::problem_response::ApiProblem;
 use crate::routes::Workspace;
@@ -90,11 +89,7 @@ pub(crate) async fn carry_out_once(
     match clients.store.claim_key(&call, clients.clock.now()).await? {
         Claimed::OtherBody => reused("the idempotency key came with another body before; use a new one"),
         Claimed::UnderWay => reused("the call with this idempotency key is under way; try again"),
-        Claimed::Before(answer) => {
-            // A condition was looked at the first time; one that cannot be read is refused every time.
-            IfMatch::from_request_parts(&mut parts, &()).await?;
-            replay(&clients, answer, Request::from_parts(parts, Body::from(body)), next).await
-        }
+        Claimed::Before(answer) => replay(&clients, answer, Request::from_parts(parts, Body::from(body)), next).await,
         Claimed::Now(claim) => {
             let keyed = Keyed { claim, announced: Arc::default() };
             parts.extensions.insert(keyed.clone());

@@ -7,6 +7,7 @@ mod authentication;
 mod body;
 mod check_addresses;
 mod check_job;
+mod check_sessions;
 mod cursor;
 mod due;
 mod entity_tag;

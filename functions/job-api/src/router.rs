@@ -12,7 +12,8 @@ use crate::key_use::KeyUses;
 use crate::openapi;
 use crate::problem_response::{ApiProblem, render_problems};
 use crate::routes::{
-    backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, redeliveries, schedules, signing_secrets,
+    auth_sessions, backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, redeliveries, schedules,
+    signing_secrets,
 };
 
 /// The API.
@@ -20,6 +21,7 @@ pub fn router(clients: Clients) -> Router {
     let project = "/projects/{project}";
     let job = "/projects/{project}/jobs/{job}";
     let run = "/projects/{project}/jobs/{job}/runs/{run}";
+    let sessions = "/projects/{project}/auth-sessions";
     let workspace = Router::new()
         .route("/projects", get(projects::list))
         .route(project, put(projects::put).get(projects::get).delete(projects::delete))
@@ -34,6 +36,13 @@ pub fn router(clients: Clients) -> Router {
         .route(&format!("{job}/backfill"), post(backfill::backfill))
         .route(&format!("{job}/payload"), get(job_payloads::list).post(job_payloads::append))
         .route(&format!("{job}/schedule"), get(schedules::of_job))
+        .route(sessions, post(auth_sessions::create).get(auth_sessions::list))
+        .route(&format!("{sessions}/operations/{{operation}}"), get(auth_sessions::operation))
+        .route(
+            &format!("{sessions}/{{session}}"),
+            get(auth_sessions::get).put(auth_sessions::update).delete(auth_sessions::delete),
+        )
+        .route(&format!("{sessions}/{{session}}/validate"), post(auth_sessions::validate))
         .route("/schedules/preview", post(schedules::preview))
         .route(&format!("{job}/runs"), get(job_runs::list_of_job))
         .route(run, get(job_runs::get))

@@ -11,7 +11,7 @@ use sundial_model::target::Target;
 use sundial_model::{RunId, Timestamp};
 use sundial_outbound::ResultsBucket;
 use sundial_outbound::answer_memory::HeldMemory;
-use sundial_outbound::target::{CallContext, TargetCall};
+use sundial_outbound::target::{CallContext, CallParameters, TargetCall};
 use sundial_store::{Outcome, OutcomeLocation, PAYLOAD_BYTES_MAX, SigningPurpose, json_bytes};
 
 use crate::context::RunContext;
@@ -138,9 +138,9 @@ async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timesta
     let call_context = CallContext {
         workspace_id: run.workspace_id,
         project_id: run.project_id,
-        job_id: run.job_id.clone(),
-        job_run_id: run.id,
-        run_id: RunId { job_run: run.id, payload_index: index },
+        job_id: Some(run.job_id.clone()),
+        job_run_id: Some(run.id),
+        run_id: RunId { job_run: run.id, payload_index: index }.to_string(),
         payload_index: index,
         generation: run.generation,
         attempt: task.attempts_made + 1,
@@ -150,8 +150,9 @@ async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timesta
     let call = TargetCall {
         target: &context.target,
         signing_secrets: &secrets,
-        api_name: &task.payload.payload.api_name,
-        parameters: task.payload.payload.parameters.as_ref(),
+        api: task.payload.payload.api_name.as_str(),
+        parameters: task.payload.payload.parameters.as_ref().map(CallParameters::Payload),
+        auth_session: None,
         context: &call_context,
         timeout,
     };

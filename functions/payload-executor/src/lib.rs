@@ -1,11 +1,12 @@
-//! The executor, woken by "Work Ready": one worker on one lane of a job run, or on what follows the
-//! run's end.
+//! The executor, woken by "Work Ready": one worker on one lane of a job run, on what follows the run's
+//! end, or on an operation on an auth session.
 //!
 //! A worker holds the lane's lease, claims payloads, calls the target, and records what became
 //! of them in batches, each in one transaction with its lane. Whoever has lost the lane's
 //! revision records nothing.
 
 mod attempt;
+mod auth_session;
 mod buffer;
 mod claims;
 mod closing;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent};
-use sundial_model::event::{Work, WorkReady};
+use sundial_model::event::WorkReady;
 use sundial_runtime::Clients;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -36,23 +37,26 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(10);
 /// What is due later goes by its wake time. Ticks are 60 s apart, or some more, and the index lags.
 const WAIT_MAX: Duration = Duration::from_secs(80);
 
-/// The function: takes the event that a job run has work.
+/// The function: takes the event that there is work.
 ///
 /// # Errors
 /// When the table cannot be reached; the work is then found again by its wake time.
 pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<WorkReady>>) -> Result<(), Error> {
-    let WorkReady { job_run_id, work } = event.payload.detail;
     let left = clients.clock.left_until(event.context.deadline);
     let end_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
     // Boxed, because the compiler would otherwise lay out all that a worker can wait for in one type.
-    match work {
-        Work::Lane(lane) => {
+    match event.payload.detail {
+        WorkReady::Lane { job_run_id, lane } => {
             let span = tracing::info_span!("worker", %job_run_id, lane);
             Box::pin(worker::work(clients, job_run_id, lane, end_at)).instrument(span).await?;
         }
-        Work::Closing(generation) => {
+        WorkReady::Closing { job_run_id, closing: generation } => {
             let span = tracing::info_span!("closing", %job_run_id, generation);
             Box::pin(closing::work(clients, job_run_id, generation, end_at)).instrument(span).await?;
+        }
+        WorkReady::AuthSession { project_id, auth_session_id } => {
+            let span = tracing::info_span!("auth session", %project_id, %auth_session_id);
+            Box::pin(auth_session::work(clients, project_id, &auth_session_id, end_at)).instrument(span).await?;
         }
     }
     Ok(())

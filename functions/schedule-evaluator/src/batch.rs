@@ -95,6 +95,7 @@ impl Item {
                 let result = match &wake {
                     Wake::Lane { run, lane } => work::attend(clients, *run, *lane).await,
                     Wake::Closing { run, generation } => work::attend_closing(clients, *run, *generation).await,
+                    Wake::AuthSession { project, id } => work::attend_auth_session(clients, *project, id).await,
                     Wake::Sweep { note } => {
                         clients.store.sweep(*note, clients.clock.now()).await.map(|()| Attended::default())
                     }
@@ -116,7 +117,7 @@ impl Item {
 async fn read(clients: &Clients, due: Vec<Wake>) -> Vec<Item> {
     let ids = due.iter().filter_map(|wake| match wake {
         Wake::Job { project, id } => Some((*project, id.clone())),
-        Wake::Lane { .. } | Wake::Closing { .. } | Wake::Run { .. } | Wake::Sweep { .. } => None,
+        _ => None,
     });
     let mut jobs = clients.store.due_jobs(ids.collect()).await;
     let item = |wake: Wake| match (&wake, &mut jobs) {
@@ -128,7 +129,7 @@ async fn read(clients: &Clients, due: Vec<Wake>) -> Vec<Item> {
             let error = StoreError::Unavailable(error.to_string());
             Item::Failed(wake, error)
         }
-        (Wake::Lane { .. } | Wake::Closing { .. } | Wake::Run { .. } | Wake::Sweep { .. }, _) => Item::Other(wake),
+        _ => Item::Other(wake),
     };
     due.into_iter().rev().map(item).collect()
 }

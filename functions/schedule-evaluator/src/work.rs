@@ -1,12 +1,12 @@
-//! Work that nobody is at: a lane of a job run, or what follows its end. Its event was lost, its
-//! worker died, or it waited.
+//! Work that nobody is at: a lane of a job run, what follows its end, or an operation on an auth session. Its
+//! event was lost, its worker died, or it waited.
 
 use std::time::Duration;
 
 use sundial_model::event::WorkReady;
-use sundial_model::{JobRunId, Timestamp};
+use sundial_model::{AuthSessionId, JobRunId, ProjectId, Timestamp};
 use sundial_runtime::Clients;
-use sundial_store::{Closing, Lane, StoreError};
+use sundial_store::{Closing, Lane, StoreError, StoredAuthSession};
 
 use crate::attended::Attended;
 
@@ -23,6 +23,17 @@ pub(crate) async fn attend(clients: &Clients, run: JobRunId, lane: u32) -> Resul
 pub(crate) async fn attend_closing(clients: &Clients, run: JobRunId, generation: u32) -> Result<Attended, StoreError> {
     let wake_at = clients.store.closing(run, generation).await?.as_ref().and_then(Closing::wake_at);
     Ok(send_for_worker(clients, wake_at, WorkReady::closing(run, generation)))
+}
+
+/// Sends for a worker, if what is being done for an auth session needs one.
+pub(crate) async fn attend_auth_session(
+    clients: &Clients,
+    project_id: ProjectId,
+    id: &AuthSessionId,
+) -> Result<Attended, StoreError> {
+    let session = clients.store.auth_session(project_id, id).await?;
+    let wake_at = session.as_ref().and_then(StoredAuthSession::wake_at);
+    Ok(send_for_worker(clients, wake_at, WorkReady::AuthSession { project_id, auth_session_id: id.clone() }))
 }
 
 fn send_for_worker(clients: &Clients, wake_at: Option<Timestamp>, work: WorkReady) -> Attended {

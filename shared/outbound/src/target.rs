@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use sundial_engine::attempt::{ANSWER_BYTES_MAX, CallResult};
-use sundial_model::payload::{ApiName, Parameters};
+use sundial_model::payload::Parameters;
 use sundial_model::secret::SecretText;
 use sundial_model::target::{Target, TargetFormat};
-use sundial_model::{JobId, JobRunId, ProjectId, RunId, Timestamp, WorkspaceId};
+use sundial_model::{AuthSessionId, JobId, JobRunId, ProjectId, Timestamp, WorkspaceId};
 
 use crate::answer::{AnswerLimit, OutboundAnswer};
 use crate::client::{OutboundClient, OutboundRequest, add_headers};
@@ -23,12 +25,14 @@ pub struct CallContext {
     pub workspace_id: WorkspaceId,
     /// The project.
     pub project_id: ProjectId,
-    /// The job.
-    pub job_id: JobId,
-    /// The job run.
-    pub job_run_id: JobRunId,
-    /// The run, which is also the idempotency key.
-    pub run_id: RunId,
+    /// The job, if the call is for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
+    /// The job run, if the call is for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_run_id: Option<JobRunId>,
+    /// The run, or the operation on an auth session; it is also the idempotency key.
+    pub run_id: String,
     /// The payload's index.
     pub payload_index: u32,
     /// From 1.
@@ -40,10 +44,41 @@ pub struct CallContext {
     pub scheduled_time: Option<Timestamp>,
 }
 
+/// What an API is called with.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub enum CallParameters<'a> {
+    /// What stands in a payload.
+    Payload(&'a Parameters),
+    /// JSON that nothing else may show.
+    Secret(#[serde(serialize_with = "exposed")] &'a SecretText),
+    /// `{}`.
+    Nothing {},
+}
+
+/// The signed-in state that a call carries.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct CallSession<'a> {
+    /// The auth session.
+    pub id: &'a AuthSessionId,
+    /// Its state, as JSON.
+    #[serde(serialize_with = "exposed")]
+    pub state: &'a SecretText,
+}
+
+/// Secret JSON as itself.
+fn exposed<S: Serializer>(json: &&SecretText, serializer: S) -> Result<S::Ok, S::Error> {
+    let json: &RawValue = serde_json::from_str(json.expose()).map_err(|_| S::Error::custom("a secret is no JSON"))?;
+    json.serialize(serializer)
+}
+
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Envelope<'a> {
-    api: &'a ApiName,
-    parameters: Option<&'a Parameters>,
+    api: &'a str,
+    parameters: Option<CallParameters<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_session: Option<CallSession<'a>>,
     context: &'a CallContext,
 }
 
@@ -54,10 +89,12 @@ pub struct TargetCall<'a> {
     pub target: &'a Target,
     /// Sign the call.
     pub signing_secrets: &'a [SecretText],
-    /// Which API.
-    pub api_name: &'a ApiName,
+    /// Which API: a payload's, or one that is there for auth sessions.
+    pub api: &'a str,
     /// With what.
-    pub parameters: Option<&'a Parameters>,
+    pub parameters: Option<CallParameters<'a>>,
+    /// With what signed-in state.
+    pub auth_session: Option<CallSession<'a>>,
     /// And what around it.
     pub context: &'a CallContext,
     /// How long it may take, but for the time that its answer waits for memory of ours.
@@ -70,11 +107,11 @@ impl OutboundClient {
         let Target::Http { base_url, headers: user_headers, format } = call.target;
         let body = match format {
             TargetFormat::Envelope => {
-                let envelope = Envelope { api: call.api_name, parameters: call.parameters, context: call.context };
-                serde_json::to_vec(&envelope)
+                let TargetCall { api, parameters, auth_session, context, .. } = call;
+                serde_json::to_vec(&Envelope { api, parameters, auth_session, context })
             }
             TargetFormat::Plain => match call.parameters {
-                Some(parameters) => serde_json::to_vec(parameters),
+                Some(parameters) => serde_json::to_vec(&parameters),
                 None => Ok(b"{}".to_vec()),
             },
         };
@@ -84,9 +121,9 @@ impl OutboundClient {
         let mut headers = HeaderMap::new();
         add_headers(&mut headers, user_headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let run_id = call.context.run_id.to_string();
-        for (name, value) in [("idempotency-key", run_id.clone()), ("traceparent", new_traceparent())] {
-            if let Ok(value) = HeaderValue::from_str(&value) {
+        let run_id = &call.context.run_id;
+        for (name, value) in [("idempotency-key", run_id.as_str()), ("traceparent", &new_traceparent())] {
+            if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
         }
@@ -94,7 +131,7 @@ impl OutboundClient {
         sign(&mut headers, call.signing_secrets, &message_id, now, &body);
         let request = OutboundRequest {
             method: Method::POST,
-            url: base_url.join(call.api_name.as_str()),
+            url: base_url.join(call.api),
             headers,
             body,
             timeout: call.timeout,
@@ -113,6 +150,18 @@ fn new_traceparent() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secret_json_is_sent_as_itself_and_shown_nowhere() {
+        let (id, text) = ("login".parse().expect("an id"), SecretText::new("{\"token\":\"hunter2\"}"));
+        let session = CallSession { id: &id, state: &text };
+        let sent = serde_json::to_value(session).expect("JSON");
+        assert_eq!(sent, serde_json::json!({ "id": "login", "state": { "token": "hunter2" } }));
+        assert!(!format!("{session:?}").contains("hunter2"));
+        let parameters = serde_json::to_value(CallParameters::Secret(&text)).expect("JSON");
+        assert_eq!(parameters, serde_json::json!({ "token": "hunter2" }));
+        assert_eq!(serde_json::to_value(CallParameters::Nothing {}).expect("JSON"), serde_json::json!({}));
+    }
 
     #[test]
     fn traces_have_the_form_that_w3c_asks_for() {

@@ -7,6 +7,8 @@
 //! | project | `WORKSPACE#019b…` | `PROJECT#shop` |
 //! | secrets, one version | `SECRETS#019b…` | `SECRETS` |
 //! | what a project signs with | `SECRETS#019b…` (project) | `SECRETS` |
+//! | auth session | `AUTH-SESSIONS#019b…` (project) | `SESSION#shop-login` |
+//! | operation on an auth session | `AUTH-OPERATIONS#019b…` (project) | `OPERATION#019b…` |
 //! | job in its project's list | `JOBS#019b…` (project) | `JOB#nightly` |
 //! | job | `JOB#019b…#nightly` (project, id) | `JOB` |
 //! | payload chunk | `PAYLOADS#019b…` (part) | `CHUNK#00000200` (first index) |
@@ -31,7 +33,7 @@
 //! so that no run is held to one partition's write limit.
 
 use sundial_model::{
-    JobId, JobRunId, JobUuid, PayloadPartId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
+    JobId, JobRunId, JobUuid, OperationId, PayloadPartId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
 };
 use uuid::Uuid;
 
@@ -90,6 +92,26 @@ pub fn secrets(id: SecretsId) -> Key {
 /// What a project signs with: as secrets of which its own id is the version, so that they are swept alike.
 pub fn signing_secrets(project: ProjectId) -> Key {
     secrets(SecretsId(project.0))
+}
+
+/// Where a project's auth sessions stand.
+pub fn auth_sessions(project: ProjectId) -> String {
+    format!("{AUTH_SESSIONS_PREFIX}{project}")
+}
+
+/// What the partition keys of auth sessions begin with.
+pub const AUTH_SESSIONS_PREFIX: &str = "AUTH-SESSIONS#";
+/// What their sort keys begin with.
+pub const AUTH_SESSION_PREFIX: &str = "SESSION#";
+
+/// An auth session.
+pub fn auth_session(project: ProjectId, id: &str) -> Key {
+    Key::new(auth_sessions(project), format!("{AUTH_SESSION_PREFIX}{id}"))
+}
+
+/// An operation on an auth session.
+pub fn auth_operation(project: ProjectId, id: OperationId) -> Key {
+    Key::new(format!("AUTH-OPERATIONS#{project}"), format!("OPERATION#{id}"))
 }
 
 /// Where a project's list of jobs stands.

@@ -7,6 +7,7 @@
 mod access;
 mod api_keys;
 mod append;
+mod auth_session;
 mod closing;
 mod commit;
 mod due_jobs;
@@ -46,6 +47,9 @@ mod wake;
 pub use access::ApiKey;
 pub use api_keys::{CreatedApiKey, ListedApiKey};
 pub use append::{Append, PARTS_MAX};
+pub use auth_session::{
+    NewAuthSession, SessionEnd, SessionRequest, SessionWork, StateVersion, StoredAuthSession, StoredOperation,
+};
 pub use closing::{Closing, Export, ExportProgress, PendingNotification};
 pub use commit::Commit;
 pub use due_jobs::DueJob;

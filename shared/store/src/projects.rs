@@ -164,7 +164,7 @@ impl Store {
         Ok(changed)
     }
 
-    /// Deletes a project; `false` when it has jobs.
+    /// Deletes a project; `false` when it has jobs or auth sessions.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it has changed since it was read, or is being deleted.
@@ -178,7 +178,8 @@ impl Store {
         self.table.write(vec![deleting.put(Expect::Revision(project.revision))?]).await?;
         let revision = project.revision + 1;
         let partition = keys::jobs(project.id);
-        if !self.table.query(&Range::prefix(&partition, keys::JOB_PREFIX), 1).await?.is_empty() {
+        let has_jobs = !self.table.query(&Range::prefix(&partition, keys::JOB_PREFIX), 1).await?.is_empty();
+        if has_jobs || !self.auth_sessions(project.id, None, 1).await?.is_empty() {
             self.table.write(vec![project.put(Expect::Revision(revision))?]).await?;
             return Ok(false);
         }

@@ -72,6 +72,18 @@ impl Store {
         Ok(vec![note(fresh_id(), SweepItem { parts, secrets, sweep_at })?])
     }
 
+    /// Belongs into the transaction that stops pointing at secrets that no job run points at: whoever has
+    /// read of them reads them at once.
+    pub(crate) fn abandon_soon(
+        &self,
+        secrets: impl IntoIterator<Item = SecretsId>,
+        now: Timestamp,
+    ) -> Result<Option<Write>, StoreError> {
+        let secrets: Vec<_> = secrets.into_iter().collect();
+        let item = SweepItem { parts: Vec::new(), sweep_at: now + STAGING_TIME, secrets };
+        (!item.secrets.is_empty()).then(|| note(fresh_id(), item)).transpose()
+    }
+
     /// Sweeps what a note names, if it is time.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! The index lags behind the items, so what it says is only where to look.
 
-use sundial_model::{JobId, JobRunId, ProjectId, Timestamp};
+use sundial_model::{AuthSessionId, JobId, JobRunId, ProjectId, Timestamp};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -38,6 +38,13 @@ pub enum Wake {
         /// Which of its generations has ended.
         generation: u32,
     },
+    /// An operation on an auth session.
+    AuthSession {
+        /// Its project.
+        project: ProjectId,
+        /// Its id.
+        id: AuthSessionId,
+    },
     /// Garbage.
     Sweep {
         /// The note that names it.
@@ -60,6 +67,10 @@ impl Wake {
                 return Some(Self::Closing { run, generation: generation.parse().ok()? });
             }
             return Some(Self::Lane { run, lane: sk.strip_prefix(keys::LANE_PREFIX)?.parse().ok()? });
+        }
+        if let Some(project) = pk.strip_prefix(keys::AUTH_SESSIONS_PREFIX) {
+            let id = sk.strip_prefix(keys::AUTH_SESSION_PREFIX)?.parse().ok()?;
+            return Some(Self::AuthSession { project: project.parse().ok()?, id });
         }
         pk.strip_prefix("SWEEP#").and_then(|note| note.parse().ok()).map(|note| Self::Sweep { note })
     }
@@ -128,6 +139,7 @@ mod tests {
             (keys::lane(run, 7), Wake::Lane { run, lane: 7 }),
             (keys::run(run), Wake::Run { run }),
             (keys::closing(run, 2), Wake::Closing { run, generation: 2 }),
+            (keys::auth_session(project, "login"), Wake::AuthSession { project, id: "login".parse().expect("an id") }),
             (keys::sweep(note), Wake::Sweep { note }),
         ] {
             assert_eq!(Wake::parse(&key.pk, &key.sk), Some(wake));

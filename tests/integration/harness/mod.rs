@@ -2,6 +2,7 @@
 
 pub(crate) mod faulty_table;
 mod items;
+pub(crate) mod login;
 mod process;
 mod target;
 

@@ -51,9 +51,13 @@ static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
     Settings::from_variables(|variable| required.contains(&variable).then(|| "name".to_owned())).expect("settings")
 });
 
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
+    InvalidFields::read(json!({ "type": "http", "baseUrl": "https://example.com" })).expect("a target")
+});
+
 /// A workspace of it.
 pub(crate) fn place() -> Place<'static> {
-    Place { settings: &SETTINGS, workspace: WorkspaceId(uuid::Uuid::nil()) }
+    Place { settings: &SETTINGS, workspace: WorkspaceId(uuid::Uuid::nil()), target: &TARGET }
 }
 
 /// Every fault says where it is.

@@ -63,3 +63,15 @@ pub(super) fn backfill() -> Value {
 pub(super) fn preview() -> Value {
     json!({ "schedule": { "cron": ["0 0 9 * * Mon-Fri"], "timezone": "Europe/Berlin" }, "after": "2026-01-01T00:00:00.000Z", "count": 3 })
 }
+
+pub(super) fn auth_session() -> Value {
+    json!({ "id": "shop-login", "parameters": { "user": "robot", "password": "secret" }, "checkAttempts": 2 })
+}
+
+pub(super) fn given_session() -> Value {
+    json!({ "id": "by-hand", "type": "RUNTIME", "state": { "cookies": ["a=b"] } })
+}
+
+pub(super) fn auth_session_update() -> Value {
+    json!({ "parameters": { "user": "robot", "password": "another secret" } })
+}

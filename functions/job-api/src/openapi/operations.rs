@@ -76,6 +76,7 @@ impl Operation {
             _ if self.is_open() => "service",
             path if path.contains("/runs") => "job runs",
             path if path.contains("schedule") => "schedules",
+            path if path.contains("/auth-sessions") => "auth sessions",
             path if path.contains("/jobs") => "jobs",
             _ => "projects",
         }
@@ -85,6 +86,9 @@ impl Operation {
 const PROJECT: &str = "/projects/{project}";
 const JOBS: &str = "/projects/{project}/jobs";
 const JOB: &str = "/projects/{project}/jobs/{job}";
+
+const SESSIONS: &str = "/projects/{project}/auth-sessions";
+const SESSION: &str = "/projects/{project}/auth-sessions/{session}";
 
 const fn get(
     path: &'static str,
@@ -134,7 +138,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(PROJECT, "getProject", "One project", &[(200, One("ProjectAnswer"))]),
     Operation {
         method: "delete",
-        ..get(PROJECT, "deleteProject", "Delete a project that has no jobs", &[(204, Empty)])
+        ..get(PROJECT, "deleteProject", "Delete a project that has no jobs and no auth sessions", &[(204, Empty)])
             .or(&[Conflict, ProjectNotEmpty])
     },
     post(
@@ -235,6 +239,44 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[(200, One("Preview"))],
     )
     .with(&[Occurrences]),
+    post(
+        SESSIONS,
+        "createAuthSession",
+        "Create an auth session: of CREDENTIALS by an operation, of RUNTIME at once",
+        Body::Json("NewAuthSession", &[examples::auth_session, examples::given_session]),
+        &[(202, One("AuthSessionRequested")), (201, One("AuthSessionRequested"))],
+    )
+    .or(&[Conflict]),
+    get(SESSIONS, "listAuthSessions", "The auth sessions of a project, by id", &[(200, Page("AuthSession"))]),
+    get(
+        "/projects/{project}/auth-sessions/operations/{operation}",
+        "getAuthSessionOperation",
+        "What came of an operation on an auth session",
+        &[(200, One("Operation"))],
+    ),
+    get(SESSION, "getAuthSession", "One auth session", &[(200, One("AuthSession"))]),
+    Operation {
+        method: "put",
+        body: Body::Json("AuthSessionInput", &[examples::auth_session_update]),
+        ..get(
+            SESSION,
+            "updateAuthSession",
+            "Give an auth session other settings, parameters, or another state",
+            &[(202, One("AuthSessionRequested"))],
+        )
+    },
+    Operation {
+        method: "delete",
+        ..get(SESSION, "deleteAuthSession", "Delete an auth session that no active job run uses", &[(204, Empty)])
+            .or(&[Conflict])
+    },
+    post(
+        "/projects/{project}/auth-sessions/{session}/validate",
+        "validateAuthSession",
+        "Check an auth session, and renew it if need be",
+        Body::Optional("Nothing", &[]),
+        &[(202, One("AuthSessionRequested"))],
+    ),
     post(
         "/schedules/preview",
         "previewSchedule",

@@ -1,12 +1,13 @@
 //! The schemas of the document: those that the types of the wire give of themselves, and a few of this door.
 
 use serde_json::{Map, Value, json};
+use sundial_model::auth_session::{AUTH_SESSION_BYTES_MAX, AuthSession, Operation};
 use sundial_model::job::{Job, JobInput};
 use sundial_model::job_run::{JobRun, JobRunStatus};
 use sundial_model::problem::ProblemCode;
 use sundial_model::project::{Project, ProjectInput};
 use sundial_model::run::{Run, RunStatus};
-use sundial_model::{FieldError, JobId, JobRunId, ProjectName, Timestamp, WorkspaceId};
+use sundial_model::{FieldError, JobId, JobRunId, OperationId, ProjectName, Timestamp, WorkspaceId};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
@@ -69,6 +70,9 @@ pub(super) fn all() -> Value {
     add::<RunStatus>(&mut described);
     add::<Project>(&mut described);
     add::<ProjectInput>(&mut described);
+    add::<AuthSession>(&mut described);
+    add::<Operation>(&mut described);
+    add::<OperationId>(&mut described);
     add::<FieldError>(&mut described);
     add::<WorkspaceId>(&mut described);
     add::<ProjectName>(&mut described);
@@ -114,7 +118,7 @@ fn close(schema: &mut Value, required: &[&str]) {
 }
 
 /// What is made here and nowhere else.
-fn of_this_door() -> [(String, Value); 12] {
+fn of_this_door() -> [(String, Value); 15] {
     let object = |properties: Value, required: &[&str]| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
     let codes: Vec<_> = ProblemCode::ALL.iter().map(|code| code.code()).collect();
     let text = || json!({ "type": "string" });
@@ -125,6 +129,29 @@ fn of_this_door() -> [(String, Value); 12] {
         "signingSecret": secret("Signs calls to the target; shown when the project is created."),
         "webhookSecret": secret("Signs deliveries and notifications; shown when the project is created.")
     } }] });
+    let attempts = || {
+        json!({ "oneOf": [
+        { "type": "integer", "minimum": 1, "maximum": 100, "default": 3 }, { "type": "null" }
+    ] })
+    };
+    // What GET answered can be sent back.
+    let session = || {
+        json!({
+            "id": reference("AuthSessionId"),
+            "type": { "oneOf": [reference("AuthSessionType"), { "type": "null" }] },
+            "parameters": {
+                "type": ["object", "array", "null"], "writeOnly": true,
+                "description": format!("Of CREDENTIALS: what the state is made out of, up to {AUTH_SESSION_BYTES_MAX} bytes of JSON.")
+            },
+            "state": {
+                "writeOnly": true,
+                "description": format!("Of RUNTIME: the state, anything up to {AUTH_SESSION_BYTES_MAX} bytes of JSON.")
+            },
+            "checkAttempts": attempts(), "createAttempts": attempts(),
+            "autoRecreate": { "type": ["boolean", "null"], "default": true },
+            "status": {}, "createdAt": {}, "checkedAt": {}, "usedAt": {}
+        })
+    };
     let many = || json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 10 });
     [
         ("Problem", object(json!({
@@ -149,6 +176,12 @@ fn of_this_door() -> [(String, Value); 12] {
         ("Preview", object(json!({
             "description": text(), "occurrences": { "type": "array", "items": time(), "maxItems": 1000 }
         }), &["description", "occurrences"])),
+        ("NewAuthSession", object(session(), &["id"])),
+        ("AuthSessionInput", object(session(), &[])),
+        ("AuthSessionRequested", object(json!({
+            "id": reference("AuthSessionId"), "type": reference("AuthSessionType"),
+            "status": reference("AuthSessionStatus"), "operationId": reference("OperationId")
+        }), &["id", "type", "status"])),
         ("PauseReason", json!({ "type": "string", "maxLength": 500 })),
     ].map(|(name, schema)| (name.to_owned(), schema))
 }

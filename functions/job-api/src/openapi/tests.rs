@@ -3,8 +3,10 @@
 use super::*;
 use crate::check_job::tests::place;
 use crate::check_job::{check_job_update, check_new_job};
+use crate::check_sessions::check_new_session;
 use crate::routes::{backfill, job_actions, schedules};
 use sundial_model::InvalidFields;
+use sundial_model::auth_session::AuthSessionInput;
 use sundial_model::payload::PayloadList;
 use sundial_model::project::ProjectInput;
 
@@ -62,6 +64,8 @@ fn what_is_an_example_is_taken() {
                 "pauseJob" => InvalidFields::read::<job_actions::PauseBody>(example()).map(drop),
                 "triggerJob" => InvalidFields::read::<job_actions::TriggerBody>(example()).map(drop),
                 "backfillJob" => InvalidFields::read::<backfill::BackfillBody>(example()).map(drop),
+                "createAuthSession" => check_new_session(example(), place.target).map(drop),
+                "updateAuthSession" => InvalidFields::read::<AuthSessionInput>(example()).map(drop),
                 "previewSchedule" => InvalidFields::read::<schedules::PreviewBody>(example()).map(drop),
                 other => panic!("say here how the example of {other} is read"),
             };

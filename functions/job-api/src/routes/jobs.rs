@@ -40,7 +40,8 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, TaggedJob), ApiProblem> {
     let clients = &once.clients;
     let now = clients.clock.now();
-    let mut input = check_new_job(document, &Place { settings: &clients.settings, workspace: project.workspace_id })?;
+    let place = Place { settings: &clients.settings, workspace: project.workspace_id, target: &project.target };
+    let mut input = check_new_job(document, &place)?;
     let state = input.state.take().unwrap_or_default();
     let Some(id) = input.id.take() else { return Err(InvalidFields::one("/id", "is required").into()) };
     let (mut definition, payloads) = input.into_definition();
@@ -106,11 +107,11 @@ pub(crate) async fn list(
 /// Replaces a job; its payloads only when they are sent.
 pub(crate) async fn update(
     State(clients): State<Clients>,
-    FoundJob { job, .. }: FoundJob,
+    FoundJob { project, job }: FoundJob,
     expected: IfMatch,
     Json(document): Json,
 ) -> Result<TaggedJob, ApiProblem> {
-    let place = Place { settings: &clients.settings, workspace: job.workspace_id };
+    let place = Place { settings: &clients.settings, workspace: job.workspace_id, target: &project.target };
     let input = check_job_update(document, &job.id, &place)?;
     let mut current = job;
     loop {

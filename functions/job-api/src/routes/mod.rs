@@ -1,5 +1,6 @@
 //! The handlers, a file for each resource, and how they find what a path names.
 
+pub(crate) mod auth_sessions;
 pub(crate) mod backfill;
 pub(crate) mod job_actions;
 pub(crate) mod job_payloads;

@@ -18,6 +18,7 @@ use sundial_store::{SigningSecrets, StoreError, StoredProject};
 use super::{FoundProject, Workspace};
 use crate::body::{Json, Page};
 use crate::check_addresses::check_target;
+use crate::check_sessions::takes_sessions;
 use crate::list_query::ListQuery;
 use crate::problem_response::ApiProblem;
 
@@ -83,6 +84,11 @@ async fn update(
     project: &StoredProject,
     mut target: Target,
 ) -> Result<(StatusCode, JsonAnswer<ProjectAnswer>), ApiProblem> {
+    let loses_sessions = takes_sessions(&project.target) && !takes_sessions(&target);
+    if loses_sessions && clients.store.uses_auth_sessions(project.id).await? {
+        let message = "must be envelope while the project has auth sessions, or jobs that name any";
+        return Err(InvalidFields::one("/target/format", message).into());
+    }
     let stored = clients.store.secret_values(Some(project.secrets)).await?;
     target.keep_redacted(Some(&project.target), &stored)?;
     let values = target.secret_values();
@@ -112,14 +118,16 @@ pub(crate) async fn list(
     Ok(JsonAnswer(Page::filled(items, cursor_after, more.flatten())))
 }
 
-/// Deletes a project that has no jobs.
+/// Deletes a project that has no jobs and no auth sessions.
 pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundProject(project): FoundProject,
 ) -> Result<StatusCode, ApiProblem> {
     match clients.store.delete_project(&project, clients.clock.now()).await {
         Ok(true) => Ok(StatusCode::NO_CONTENT),
-        Ok(false) => Err(Problem::new(ProblemCode::ProjectNotEmpty, "delete its jobs first").into()),
+        Ok(false) => {
+            Err(Problem::new(ProblemCode::ProjectNotEmpty, "delete its jobs and its auth sessions first").into())
+        }
         Err(StoreError::Conflict) => Err(Problem::new(ProblemCode::Conflict, "it is being changed; try again").into()),
         Err(error) => Err(error.into()),
     }

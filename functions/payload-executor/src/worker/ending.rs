@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_model::event::{Work, WorkReady};
+use sundial_model::event::WorkReady;
 use sundial_store::{Commit, LanePhase, Settled, StoreError, TransactionToken};
 use tokio::time::Instant;
 
@@ -57,10 +57,12 @@ impl Worker {
     /// Sends for workers; what follows the end of this run is done here, if there is time.
     async fn hand_over(&mut self, work: Vec<WorkReady>) {
         let mut elsewhere = Vec::new();
+        let has_time = Instant::now() + DELIVERY_TIME < self.end_at;
         for ready in work {
-            let is_ours = ready.job_run_id == self.context.id() && Instant::now() + DELIVERY_TIME < self.end_at;
-            match ready.work {
-                Work::Closing(generation) if is_ours => {
+            match ready {
+                WorkReady::Closing { job_run_id, closing: generation }
+                    if has_time && job_run_id == self.context.id() =>
+                {
                     tracing::info!(status = ?self.seen.run.status, "the job run has ended");
                     let (context, end_at) = (Arc::clone(&self.context), self.end_at);
                     self.closings.spawn(async move {

@@ -1,0 +1,176 @@
+//! Auth sessions: create, list, get, change, delete, validate; and the operations that do what takes long.
+
+use axum::Json as JsonAnswer;
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use serde::Serialize;
+use sundial_model::auth_session::{AuthSession, AuthSessionStatus, AuthSessionType, Operation};
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_model::{AuthSessionId, InvalidFields, OperationId};
+use sundial_runtime::Clients;
+use sundial_store::{NewAuthSession, SessionRequest, StoreError, StoredAuthSession};
+
+use super::{FoundProject, parameter};
+use crate::body::{Json, OptionalJson, Page};
+use crate::check_sessions::{check_new_session, check_session_update};
+use crate::first_answer::FirstAnswer;
+use crate::idempotency::Once;
+use crate::list_query::ListQuery;
+use crate::problem_response::ApiProblem;
+
+/// The auth session that a path names; it is there.
+pub(crate) struct FoundAuthSession(StoredAuthSession);
+
+impl FromRequestParts<Clients> for FoundAuthSession {
+    type Rejection = ApiProblem;
+    async fn from_request_parts(parts: &mut Parts, clients: &Clients) -> Result<Self, ApiProblem> {
+        let FoundProject(project) = FoundProject::from_request_parts(parts, clients).await?;
+        let id: AuthSessionId = parameter(parts, "session").await?;
+        let session = clients.store.auth_session(project.id, &id).await?;
+        session.map(Self).ok_or_else(|| Problem::not_found(format!("auth session {id}")).into())
+    }
+}
+
+/// A session that something was asked for, and the operation that does it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionAnswer {
+    id: AuthSessionId,
+    #[serde(rename = "type")]
+    session_type: AuthSessionType,
+    status: AuthSessionStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation_id: Option<OperationId>,
+}
+
+impl SessionAnswer {
+    pub(crate) fn new(session: &StoredAuthSession, operation_id: Option<OperationId>) -> Self {
+        let StoredAuthSession { id, session_type, status, .. } = session;
+        Self { id: id.clone(), session_type: *session_type, status: *status, operation_id }
+    }
+}
+
+/// What a session with an operation is answered with; one without is there at once.
+pub(crate) fn answered(session: &StoredAuthSession, operation: Option<OperationId>) -> Response {
+    let status = if operation.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+    (status, JsonAnswer(SessionAnswer::new(session, operation))).into_response()
+}
+
+/// Creates a session.
+pub(crate) async fn create(
+    once: Once,
+    FoundProject(project): FoundProject,
+    Json(document): Json,
+) -> Result<Response, ApiProblem> {
+    let new: NewAuthSession = check_new_session(document, &project.target)?;
+    let now = once.clients.clock.now();
+    let operation = (new.session_type == AuthSessionType::Credentials).then(OperationId::new);
+    let clients = once.answering(FirstAnswer::AuthSession { project: project.id, id: new.id.clone(), operation });
+    if clients.store.auth_session(project.id, &new.id).await?.is_some() {
+        let detail = format!("there is an auth session {} already", new.id);
+        return Err(Problem::new(ProblemCode::Conflict, detail).into());
+    }
+    let (session, work) = clients.store.create_auth_session(&project, new, operation, now).await?;
+    clients.bus.hand_over(work).await;
+    Ok(answered(&session, operation))
+}
+
+/// The sessions of a project, by id.
+pub(crate) async fn list(
+    State(clients): State<Clients>,
+    FoundProject(project): FoundProject,
+    query: ListQuery,
+) -> Result<JsonAnswer<Page<AuthSession>>, ApiProblem> {
+    let sessions = clients.store.auth_sessions(project.id, query.after.as_deref(), query.limit).await?;
+    let more = (sessions.len() == query.limit).then(|| sessions.last().map(|last| query.cursor(last.id.as_str())));
+    let items = sessions.iter().map(StoredAuthSession::answer).collect();
+    Ok(JsonAnswer(Page::filled(items, |session| query.cursor(session.id.as_str()), more.flatten())))
+}
+
+/// One session.
+pub(crate) async fn get(FoundAuthSession(session): FoundAuthSession) -> JsonAnswer<AuthSession> {
+    JsonAnswer(session.answer())
+}
+
+/// Gives a session other settings, and other parameters or another state if they are sent.
+pub(crate) async fn update(
+    State(clients): State<Clients>,
+    FoundAuthSession(session): FoundAuthSession,
+    Json(document): Json,
+) -> Result<(StatusCode, JsonAnswer<SessionAnswer>), ApiProblem> {
+    let (settings, contents) = check_session_update(document, &session)?;
+    let now = clients.clock.now();
+    let updated = clients.store.update_auth_session(&session, settings, contents.as_ref(), now).await;
+    let (session, operation, work) = match updated {
+        Err(StoreError::Conflict) => return Err(Problem::not_found(format!("auth session {}", session.id)).into()),
+        result => result?,
+    };
+    clients.bus.hand_over(work).await;
+    Ok((StatusCode::ACCEPTED, JsonAnswer(SessionAnswer::new(&session, Some(operation)))))
+}
+
+/// Deletes a session that no active job run uses.
+pub(crate) async fn delete(
+    State(clients): State<Clients>,
+    FoundAuthSession(session): FoundAuthSession,
+) -> Result<StatusCode, ApiProblem> {
+    if let Some(run) = clients.store.active_run_with_session(session.project_id, &session.id).await? {
+        return Err(Problem::new(ProblemCode::Conflict, format!("job run {run} uses it; end that first")).into());
+    }
+    clients.store.delete_auth_session(&session, clients.clock.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Debug, Default, deserr::Deserr)]
+#[deserr(error = InvalidFields, deny_unknown_fields)]
+struct ValidateBody {}
+
+/// Has a session checked, and renewed if need be.
+pub(crate) async fn validate(
+    once: Once,
+    FoundAuthSession(session): FoundAuthSession,
+    body: OptionalJson,
+) -> Result<Response, ApiProblem> {
+    let ValidateBody {} = body.read()?;
+    let first = |operation| FirstAnswer::AuthSession {
+        project: session.project_id,
+        id: session.id.clone(),
+        operation: Some(operation),
+    };
+    let (new, now) = (OperationId::new(), once.clients.clock.now());
+    let clients = once.answering(first(new));
+    match clients.store.validate_auth_session(&session, new, None, now).await? {
+        SessionRequest::Operation(operation, work) => {
+            if operation != new {
+                // One that was under way does.
+                once.answering(first(operation));
+            }
+            clients.bus.hand_over(work).await;
+            Ok(answered(&session, Some(operation)))
+        }
+        SessionRequest::Gone | SessionRequest::Renewed | SessionRequest::Refused(_) => {
+            Err(Problem::not_found(format!("auth session {}", session.id)).into())
+        }
+    }
+}
+
+/// An operation on a session.
+pub(crate) struct FoundOperation(Operation);
+
+impl FromRequestParts<Clients> for FoundOperation {
+    type Rejection = ApiProblem;
+    async fn from_request_parts(parts: &mut Parts, clients: &Clients) -> Result<Self, ApiProblem> {
+        let FoundProject(project) = FoundProject::from_request_parts(parts, clients).await?;
+        let id: OperationId = parameter(parts, "operation").await?;
+        let operation = clients.store.auth_operation(project.id, id).await?;
+        let operation = operation.ok_or_else(|| Problem::not_found(format!("operation {id}")))?;
+        Ok(Self(operation.answer()))
+    }
+}
+
+/// One operation.
+pub(crate) async fn operation(FoundOperation(operation): FoundOperation) -> JsonAnswer<Operation> {
+    JsonAnswer(operation)
+}

@@ -1,0 +1,160 @@
+//! Operations on auth sessions: the target is asked to check a session's state, and to make a new one. How far
+//! that has come stands in the session's item, so that another worker can go on with it.
+
+mod call;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sundial_engine::auth_session::{Answer, Next};
+use sundial_model::event::WorkReady;
+use sundial_model::fresh_id::fresh_id;
+use sundial_model::secret::SecretText;
+use sundial_model::{AuthSessionId, ProjectId, Timestamp};
+use sundial_runtime::Clients;
+use sundial_store::{SessionEnd, SessionWork, StoreError, StoredAuthSession};
+use tokio::time::Instant;
+
+use call::{CALL_TIMEOUT, SessionTarget};
+
+/// Goes on with what is being done for a session, as far as there is time and nobody else does it.
+pub(crate) async fn work(
+    clients: &Clients,
+    project: ProjectId,
+    id: &AuthSessionId,
+    end_at: Instant,
+) -> Result<(), StoreError> {
+    let Some(session) = clients.store.auth_session(project, id).await? else { return Ok(()) };
+    if session.work.is_none() || session.is_leased(clients.clock.now()) {
+        return Ok(());
+    }
+    let owner = fresh_id().to_string();
+    let mut keeper = Keeper { clients: clients.clone(), session, owner, end_at, drop_at: Instant::now() };
+    match keeper.run().await {
+        // Somebody else works on it, or it was changed.
+        Err(StoreError::Conflict) => Ok(()),
+        result => result,
+    }
+}
+
+/// Does what a session needs, under a lease on it.
+struct Keeper {
+    clients: Clients,
+    session: StoredAuthSession,
+    owner: String,
+    end_at: Instant,
+    /// When the lease may be over, by this machine's own clock.
+    drop_at: Instant,
+}
+
+impl Keeper {
+    async fn run(&mut self) -> Result<(), StoreError> {
+        self.renew().await?;
+        let Some(target) = SessionTarget::read(&self.clients, &self.session).await? else {
+            // The project was deleted, and its sessions with it, but for this one, which is about to be.
+            return Ok(());
+        };
+        let target = Arc::new(target);
+        while let Some(work) = self.session.work.clone() {
+            let wait = work.not_before.since(self.now());
+            if Instant::now() + wait + CALL_TIMEOUT > self.end_at {
+                return self.leave(work.not_before).await;
+            }
+            let answer = self.call(Arc::clone(&target), work.clone(), wait).await?;
+            self.record(&work, answer).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits and makes the call, while the lease is renewed.
+    async fn call(
+        &mut self,
+        target: Arc<SessionTarget>,
+        work: SessionWork,
+        wait: Duration,
+    ) -> Result<Answer, StoreError> {
+        let secret = self.secret_for(&work).await?;
+        let (clients, session) = (self.clients.clone(), self.session.clone());
+        let call = async move {
+            tokio::time::sleep(wait).await;
+            target.call(&clients, &session, &work, &secret).await
+        };
+        tokio::pin!(call);
+        let renew_every = self.clients.settings.lease / 3;
+        loop {
+            let drop_at = self.drop_at;
+            tokio::select! {
+                answer = &mut call => return Ok(answer),
+                () = tokio::time::sleep(renew_every) => {
+                    // Once the lease may be over, the call is somebody else's.
+                    let renewed = tokio::time::timeout_at(drop_at, self.renew()).await;
+                    match renewed {
+                        Ok(Err(StoreError::Unavailable(_) | StoreError::Throttled(_))) if Instant::now() < drop_at => {}
+                        Ok(result) => result?,
+                        Err(_) => return Err(StoreError::Conflict),
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the next call carries: the state that is checked, or the parameters of a new one.
+    async fn secret_for(&self, work: &SessionWork) -> Result<SecretText, StoreError> {
+        let store = &self.clients.store;
+        let secret = match call::carries_state(work.procedure.phase) {
+            true => match work.candidate.or(self.session.state.map(|state| state.secrets)) {
+                Some(secrets) => store.session_state(secrets).await?,
+                None => None,
+            },
+            false => store.session_parameters(&self.session).await?,
+        };
+        let missing = || StoreError::Corrupt(format!("auth session {} lacks what is sent", self.session.id));
+        secret.ok_or_else(missing)
+    }
+
+    /// Records what a call came to.
+    async fn record(&mut self, work: &SessionWork, answer: Answer) -> Result<(), StoreError> {
+        let now = self.now();
+        match work.procedure.after(&answer, now) {
+            Next::Call { procedure, at } => {
+                let new_state = match answer {
+                    Answer::Created(state) => Some(SecretText::new(String::from(Box::<str>::from(state)))),
+                    Answer::Checked(_) | Answer::Failed { .. } => None,
+                };
+                let store = &self.clients.store;
+                store.advance_auth_session(&mut self.session, procedure, at, new_state.as_ref(), now).await
+            }
+            Next::Ready => self.finish(SessionEnd::Ready, now).await,
+            Next::Failed(error) => {
+                tracing::warn!(code = error.code, "the auth session is not valid");
+                self.finish(SessionEnd::Failed(error), now).await
+            }
+        }
+    }
+
+    async fn finish(&mut self, end: SessionEnd, now: Timestamp) -> Result<(), StoreError> {
+        self.clients.store.finish_auth_session(&mut self.session, &end, now).await
+    }
+
+    async fn renew(&mut self) -> Result<(), StoreError> {
+        let (begun, lease) = (Instant::now(), self.clients.settings.lease);
+        let until = self.now() + lease;
+        self.clients.store.lease_auth_session(&mut self.session, &self.owner, until).await?;
+        self.drop_at = begun + lease - lease / 4;
+        Ok(())
+    }
+
+    /// Gives the lease back, and sends for a successor if there is work now.
+    async fn leave(&mut self, next_at: Timestamp) -> Result<(), StoreError> {
+        self.clients.store.release_auth_session(&mut self.session, next_at).await?;
+        if next_at <= self.now() {
+            let (project_id, auth_session_id) = (self.session.project_id, self.session.id.clone());
+            self.clients.bus.hand_over(vec![WorkReady::AuthSession { project_id, auth_session_id }]).await;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clients.clock.now()
+    }
+}

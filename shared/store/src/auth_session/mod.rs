@@ -1,0 +1,214 @@
+//! Auth sessions: an item for each, and one for each operation on it. What they are made of, and their
+//! states, are secrets, each version in an item of its own.
+//!
+//! A session's item says what is being done for it, and how far that has come. Whoever does it has a lease on
+//! the item, as workers have on lanes.
+
+mod changes;
+mod operations;
+mod progress;
+mod uses;
+
+use serde::{Deserialize, Serialize};
+use sundial_engine::auth_session::Procedure;
+use sundial_model::auth_session::{
+    AuthSession, AuthSessionSettings, AuthSessionStatus, AuthSessionType, OperationType,
+};
+use sundial_model::secret::{SecretText, SecretValues};
+use sundial_model::{
+    AuthSessionId, AuthSessionUuid, OperationId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
+};
+
+use crate::error::StoreError;
+use crate::item::{NewItem, Read, as_json, read};
+use crate::table::{Expect, Range, Write};
+use crate::{Store, keys};
+
+pub use changes::{NewAuthSession, SessionRequest};
+pub use operations::StoredOperation;
+pub use progress::SessionEnd;
+
+/// Under what its JSON is kept among the secrets.
+const PARAMETERS: &str = "parameters";
+const STATE: &str = "state";
+
+/// A version of a session's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateVersion {
+    /// From 1, ever up.
+    pub number: u32,
+    /// Where it is kept.
+    pub secrets: SecretsId,
+}
+
+/// What is being done for a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionWork {
+    /// Its operation.
+    pub operation: OperationId,
+    /// What kind of.
+    pub operation_type: OperationType,
+    /// How far it has come.
+    pub procedure: Procedure,
+    /// A new state that was made, and not found to be good yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<SecretsId>,
+    /// Not before this.
+    pub not_before: Timestamp,
+}
+
+/// An auth session as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredAuthSession {
+    /// This creation of it.
+    pub uuid: AuthSessionUuid,
+    /// What its user calls it.
+    pub id: AuthSessionId,
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// Its project's name.
+    pub project_name: ProjectName,
+    /// Where its state comes from.
+    pub session_type: AuthSessionType,
+    /// Whether payloads can use it.
+    pub status: AuthSessionStatus,
+    /// How it is kept fresh.
+    #[serde(with = "as_json")]
+    pub settings: AuthSessionSettings,
+    /// What its state is made out of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<SecretsId>,
+    /// Its state.
+    #[serde(with = "as_json", default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<StateVersion>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its state was last found to be good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_at: Option<Timestamp>,
+    /// When a job run last started with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
+    /// How often it was renewed in mid-run without a payload that succeeded since.
+    #[serde(default)]
+    pub fruitless_renewals: u32,
+    /// What is being done for it.
+    #[serde(with = "as_json", default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<SessionWork>,
+    /// Who does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Until when, unless they say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
+    /// When there is something to do while nobody does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+    /// What a later write expects; set by reading.
+    #[serde(skip)]
+    pub(crate) revision: u64,
+}
+
+impl StoredAuthSession {
+    pub(crate) fn from_read(read: Read<Self>) -> Self {
+        Self { revision: read.revision, ..read.value }
+    }
+
+    /// As it is answered.
+    pub fn answer(&self) -> AuthSession {
+        AuthSession {
+            id: self.id.clone(),
+            session_type: self.session_type,
+            status: self.status,
+            created_at: self.created_at,
+            checked_at: self.checked_at,
+            used_at: self.used_at,
+        }
+    }
+
+    /// When the evaluator must look at it.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.lease_until.or(self.next_at)
+    }
+
+    /// Whether somebody works on it at `now`.
+    pub fn is_leased(&self, now: Timestamp) -> bool {
+        self.lease_until.is_some_and(|until| until > now)
+    }
+
+    fn put(&self, expect: Expect) -> Result<Write, StoreError> {
+        let item = NewItem::new(keys::auth_session(self.project_id, self.id.as_str()), self)?;
+        Ok(Write::Put(item.waking(self.wake_at()), expect))
+    }
+}
+
+fn secret(name: &str, text: &SecretText) -> SecretValues {
+    SecretValues::from_stored([(name.to_owned(), text.expose().to_owned())].into())
+}
+
+impl Store {
+    /// An auth session by its id.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn auth_session(
+        &self,
+        project: ProjectId,
+        id: &AuthSessionId,
+    ) -> Result<Option<StoredAuthSession>, StoreError> {
+        let read = self.table.get(&keys::auth_session(project, id.as_str())).await?;
+        Ok(read.map(StoredAuthSession::from_read))
+    }
+
+    /// The auth sessions of a project by id, after the id `after`.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn auth_sessions(
+        &self,
+        project: ProjectId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredAuthSession>, StoreError> {
+        let mut range = Range::prefix(&keys::auth_sessions(project), keys::AUTH_SESSION_PREFIX);
+        if let Some(after) = after {
+            range.from = format!("{}{after}\0", keys::AUTH_SESSION_PREFIX);
+        }
+        let items = self.table.query(&range, limit).await?;
+        items.into_iter().map(|item| read(item).map(StoredAuthSession::from_read)).collect()
+    }
+
+    /// What a session's state is made out of, as JSON.
+    ///
+    /// # Errors
+    /// When the table cannot be read, or the session has got other parameters a while ago.
+    pub async fn session_parameters(&self, session: &StoredAuthSession) -> Result<Option<SecretText>, StoreError> {
+        self.session_secret(session.parameters, PARAMETERS).await
+    }
+
+    /// A version of a session's state, as JSON.
+    ///
+    /// # Errors
+    /// When the table cannot be read, or the session has got another state a while ago.
+    pub async fn session_state(&self, secrets: SecretsId) -> Result<Option<SecretText>, StoreError> {
+        self.session_secret(Some(secrets), STATE).await
+    }
+
+    async fn session_secret(&self, id: Option<SecretsId>, name: &str) -> Result<Option<SecretText>, StoreError> {
+        let values = self.secret_values(id).await?;
+        Ok(values.expose().get(name).map(|text| SecretText::new(text.as_str())))
+    }
+
+    /// The same creation of a session, as it is now.
+    pub(crate) async fn auth_session_as(
+        &self,
+        session: &StoredAuthSession,
+    ) -> Result<Option<StoredAuthSession>, StoreError> {
+        let current = self.auth_session(session.project_id, &session.id).await?;
+        Ok(current.filter(|current| current.uuid == session.uuid))
+    }
+}

@@ -1,0 +1,61 @@
+//! Who uses auth sessions: found by looking at all jobs of a project, because it is asked for rarely.
+
+use sundial_model::{AuthSessionId, JobRunId, ProjectId};
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::stored_job::StoredJob;
+
+/// Jobs are looked at in pages of this length.
+const PAGE_LENGTH: usize = 100;
+
+impl Store {
+    /// An active job run that uses a session, if there is one.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn active_run_with_session(
+        &self,
+        project: ProjectId,
+        id: &AuthSessionId,
+    ) -> Result<Option<JobRunId>, StoreError> {
+        let mut after = None;
+        loop {
+            let page = self.jobs(project, after.as_deref(), PAGE_LENGTH).await?;
+            for run in page.jobs.iter().flat_map(|job| &job.active_runs) {
+                // The job may have got another session since.
+                let snapshot = self.snapshot(*run).await?;
+                let used = snapshot.definition.auth_session.as_ref().map(|reference| &reference.id);
+                if used == Some(id) && self.stored_run(*run).await?.is_some_and(|run| !run.status.is_terminal()) {
+                    return Ok(Some(*run));
+                }
+            }
+            after = page.next_after;
+            if after.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether a project has auth sessions, or jobs that name any.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn uses_auth_sessions(&self, project: ProjectId) -> Result<bool, StoreError> {
+        if !self.auth_sessions(project, None, 1).await?.is_empty() {
+            return Ok(true);
+        }
+        let names_one = |job: &StoredJob| job.definition.auth_session.is_some();
+        let mut after = None;
+        loop {
+            let page = self.jobs(project, after.as_deref(), PAGE_LENGTH).await?;
+            after = page.next_after;
+            if page.jobs.iter().any(names_one) {
+                return Ok(true);
+            }
+            if after.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+}
