@@ -78,11 +78,20 @@ async fn a_change_to_another_version_is_refused_and_nothing_is_written() {
     cloud.api.ok("PUT", JOB, Some(json!({ "description": "by somebody else" }))).await;
     let (now, before) = (tag(&cloud.api).await, cloud.items_at_rest().await);
     let (pause, resume) = (format!("{JOB}/pause"), format!("{JOB}/resume"));
+    let (append, trigger, backfill) = (format!("{JOB}/payload"), format!("{JOB}/trigger"), format!("{JOB}/backfill"));
+    let past = json!({ "from": "2020-01-01T00:00:00Z", "to": "2020-01-01T06:00:00Z" });
     let weak = format!("W/{now}");
     for tag in [&old, &weak, "\"\"", &format!("{old}, {weak}")] {
-        for (method, path, body) in
-            [("PUT", JOB, Some(json!({}))), ("DELETE", JOB, None), ("POST", &pause, None), ("POST", &resume, None)]
-        {
+        for (method, path, body) in [
+            ("PUT", JOB, Some(json!({}))),
+            ("DELETE", JOB, None),
+            ("POST", &pause, None),
+            ("POST", &resume, None),
+            ("POST", &append, Some(payloads("b", 1))),
+            ("POST", &trigger, None),
+            ("POST", &trigger, Some(json!({ "payload": payloads("b", 1) }))),
+            ("POST", &backfill, Some(past.clone())),
+        ] {
             let answer = under(&cloud.api, tag, method, path, body).await;
             assert_eq!(answer, (412, json!("precondition-failed")), "{method} {path} {tag}");
         }
@@ -95,6 +104,10 @@ async fn a_change_to_another_version_is_refused_and_nothing_is_written() {
     for tag in ["*".to_owned(), now.clone(), format!("{old} , {now}")] {
         assert_eq!(under(&cloud.api, &tag, "POST", &resume, None).await.0, 200, "{tag}");
     }
+    assert_eq!(under(&cloud.api, &now, "POST", &trigger, None).await.0, 200);
+    assert_eq!(under(&cloud.api, &now, "POST", &append, Some(payloads("b", 1))).await.0, 200);
+    assert_eq!(under(&cloud.api, &now, "POST", &append, Some(payloads("b", 1))).await.0, 412, "it was the first");
+    let now = tag(&cloud.api).await;
     assert_eq!(under(&cloud.api, &now, "DELETE", JOB, None).await.0, 204);
     assert_eq!(under(&cloud.api, "*", "PUT", JOB, Some(json!({}))).await.0, 404);
 }
@@ -122,19 +135,6 @@ async fn a_job_that_is_busy_can_be_changed_under_a_tag() {
     let before = tag(&cloud.api).await;
     cloud.api.wait_for(&format!("{JOB}/runs"), |runs| runs["items"].as_array().unwrap().len() > 2).await;
     assert_eq!(under(&cloud.api, &before, "PUT", JOB, Some(json!({}))).await.0, 200);
-}
-
-#[tokio::test]
-async fn who_has_the_job_is_not_sent_it_again() {
-    let (cloud, _target) = start().await;
-    let tag = tag(&cloud.api).await;
-    for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
-        let (status, headers, body) = cloud.api.send_with("GET", JOB, &[("if-none-match", &known)], None).await;
-        assert_eq!((status, body, headers["etag"].to_str().unwrap()), (304, json!(""), tag.as_str()), "{known}");
-    }
-    cloud.api.ok("PUT", JOB, Some(json!({}))).await;
-    assert_eq!(cloud.api.send_with("GET", JOB, &[("if-none-match", &tag)], None).await.0, 200);
-    assert_eq!(cloud.api.send_with("GET", JOB, &[("if-none-match", "x")], None).await.0, 400);
 }
 
 #[tokio::test]

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use axum::http::Request;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use sundial_runtime::{Clients, Clock, clock};
-use tower::ServiceExt as _;
 
 use crate::harness::faulty_table::Fault;
 use crate::harness::{Answer, Api, Cloud, Target, payloads};
@@ -31,14 +28,8 @@ async fn post(api: &Api, key: &str, path: &str, body: Option<Value>) -> (u16, Va
 
 /// The same to a function over these clients.
 pub(crate) async fn post_to(clients: Clients, api: &Api, key: &str, path: &str, body: Option<Value>) -> (u16, Value) {
-    let base = api.base.split_once("/v1/").unwrap().1;
-    let request = Request::post(format!("/v1/{base}{path}")).header("x-api-key", &api.key);
-    let request = request.header("content-type", "application/json").header("idempotency-key", key);
-    let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
-    let answer = sundial_job_api::router::router(clients).oneshot(request.body(body).unwrap()).await.unwrap();
-    let status = answer.status().as_u16();
-    let bytes = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-    (status, serde_json::from_slice(&bytes).unwrap())
+    let (status, _, answer) = api.send_to(clients, "POST", path, &[("idempotency-key", key)], body).await;
+    (status, answer)
 }
 
 /// The clients of a function so much later.
@@ -171,13 +162,24 @@ async fn a_call_that_has_changed_nothing_changes_nothing_later() {
     cloud.api.ok("POST", &format!("{run}/retry"), None).await;
     let (status, again, replayed) = post(&cloud.api, "k", &terminate, None).await;
     assert_eq!((status, replayed, &again["status"], &again["generation"]), (200, true, &json!("RUNNING"), &json!(2)));
+}
 
+#[tokio::test]
+async fn what_no_route_takes_and_what_has_no_effect_claims_no_key() {
+    let (cloud, _target) = start().await;
     let preview = |every: &str| Some(json!({ "schedule": { "intervals": [{ "every": every }] } }));
-    for replayed in [false, true] {
-        let answer = post(&cloud.api, "k", "/schedules/preview", preview("1h")).await;
-        assert_eq!((answer.0, answer.2), (200, replayed));
+    for (path, body, expected) in [
+        ("/nowhere", None, 404),
+        (JOB, None, 405),
+        ("/schedules/preview", preview("1h"), 200),
+        ("/schedules/preview", preview("2h"), 200),
+    ] {
+        let is_claim = |writes: &[sundial_store::Write]| writes[0].key().pk.starts_with("IDEMPOTENCY#");
+        let clients = cloud.faulty_clients(Box::new(move |writes| is_claim(writes).then_some(Fault::Unavailable)));
+        let headers = [("idempotency-key", "k")];
+        let (status, headers, _) = cloud.api.send_to(clients, "POST", path, &headers, body).await;
+        assert_eq!((status, headers.get("idempotent-replayed")), (expected, None), "{path}");
     }
-    assert_eq!(post(&cloud.api, "k", "/schedules/preview", preview("2h")).await.0, 409);
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ async fn many_pages_of_one_payload_are_a_short_list_of_parts() {
     let mut most = 0;
     for number in 0..300 {
         let page = serde_json::from_value::<Vec<_>>(page(0, number, 1)).unwrap();
-        let append = store.append_payloads(&job, &page, clock::now()).await.unwrap();
+        let append = store.append_payloads(&job, &page, |_| true, clock::now()).await.unwrap();
         assert_eq!(append, Append::Done { payload_count: number + 3 });
         job = stored(&cloud).await;
         most = most.max(job.parts.len());
@@ -103,7 +103,7 @@ async fn what_was_written_for_a_job_that_is_gone_is_swept() {
     let items = [count_items(&cloud, "PAYLOADS#").await, count_items(&cloud, "SWEEP#").await];
     assert_eq!(items, [1, 1]);
     let page: Vec<_> = serde_json::from_value(page(0, 0, 5)).unwrap();
-    let append = store.append_payloads(&job, &page, clock::now()).await.unwrap();
+    let append = store.append_payloads(&job, &page, |_| true, clock::now()).await.unwrap();
     assert_eq!(append, Append::Gone);
     assert_eq!([count_items(&cloud, "PAYLOADS#").await, count_items(&cloud, "SWEEP#").await], [2, 2]);
     sweep(&cloud, clock::now() + DAY).await;
@@ -167,7 +167,7 @@ async fn a_job_that_is_changed_meanwhile_gets_the_page_that_was_written() {
     });
     let store = Store::new(Table::over(backend.clone()), RETENTION_DEFAULT);
     let page: Vec<_> = serde_json::from_value(page(0, 0, 5)).unwrap();
-    let append = store.append_payloads(&stored(&cloud).await, &page, clock::now()).await.unwrap();
+    let append = store.append_payloads(&stored(&cloud).await, &page, |_| true, clock::now()).await.unwrap();
     assert_eq!(append, Append::Done { payload_count: 7 });
     let job = cloud.api.get(JOB).await;
     assert_eq!((&job["state"]["status"], &job["payloadCount"]), (&json!("PAUSED"), &json!(7)));

@@ -11,6 +11,10 @@ use sundial_model::WorkspaceId;
 
 /// Another form of cursors, or of the positions in them, gets another one.
 const VERSION: u8 = 2;
+/// A cursor has so many characters at most.
+pub(crate) const CURSOR_LENGTH_MAX: usize = 512;
+/// And a position so many, all of them visible ASCII: no name, id or time has others.
+const POSITION_LENGTH_MAX: usize = 256;
 /// What is kept of a digest: nobody meets another one by accident.
 const DIGEST_BYTES: usize = 16;
 
@@ -36,11 +40,17 @@ impl List {
         URL_SAFE_NO_PAD.encode([&[VERSION], digest.as_slice(), position.as_bytes()].concat())
     }
 
-    /// The position in a cursor, if it is one of this list.
+    /// The position in a cursor, if it is one of this list. Anybody can make one up: so it is of a bounded length
+    /// and plain, and whoever looks for it in the table reads it as what it should be.
     pub(crate) fn position(&self, cursor: &str) -> Option<String> {
+        if cursor.len() > CURSOR_LENGTH_MAX {
+            return None;
+        }
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (digest, position) = bytes.strip_prefix(&[VERSION])?.split_at_checked(DIGEST_BYTES)?;
-        (digest == self.digest(position)).then(|| String::from_utf8(position.to_vec()).ok()).flatten()
+        let is_plain = (1..=POSITION_LENGTH_MAX).contains(&position.len()) && position.iter().all(u8::is_ascii_graphic);
+        let position = (is_plain && digest == self.digest(position)).then(|| position.to_vec())?;
+        String::from_utf8(position).ok()
     }
 }
 
@@ -62,7 +72,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_cursor_leads_to_its_position_in_its_list_and_in_no_other(
-            position in "\\PC{1,256}", path in "/[a-z]{1,20}", tag in "[a-z]{1,5}:[a-z]{0,5}",
+            position in "[!-~]{1,256}", path in "/[a-z]{1,20}", tag in "[a-z]{1,5}:[a-z]{0,5}",
         ) {
             let cursor = list(&path, &tag).cursor(&position);
             prop_assert!(cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
@@ -84,6 +94,14 @@ mod tests {
             prop_assert_eq!(list("/jobs", "a:b").position(&URL_SAFE_NO_PAD.encode(bytes)), None);
             prop_assert_eq!(list("/jobs", "a:b").position(&cursor[..cursor.len().saturating_sub(cut)]), None);
             prop_assert_eq!(list("/jobs", "a:b").position(&format!("{cursor}A")), None);
+        }
+
+        #[test]
+        fn a_position_that_no_list_has_is_none_whoever_made_the_cursor(
+            position in prop_oneof![Just(String::new()), "[!-~]{257,400}", "[!-~]{0,100}[^!-~][!-~]{0,100}"],
+        ) {
+            let cursor = list("/jobs", "a:b").cursor(&position);
+            prop_assert_eq!(list("/jobs", "a:b").position(&cursor), None);
         }
 
         #[test]

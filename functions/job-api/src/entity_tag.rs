@@ -7,8 +7,8 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use axum::response::{IntoResponse, IntoResponseParts, Response, ResponseParts};
-use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::response::{IntoResponseParts, ResponseParts};
+use http::header::{ETAG, IF_MATCH};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use sundial_model::problem::{Problem, ProblemCode};
@@ -33,12 +33,6 @@ impl IntoResponseParts for EntityTag {
             parts.headers_mut().insert(ETAG, value);
         }
         Ok(parts)
-    }
-}
-
-impl IntoResponse for EntityTag {
-    fn into_response(self) -> Response {
-        (self, ()).into_response()
     }
 }
 
@@ -73,31 +67,10 @@ impl IfMatch {
     }
 }
 
-/// The versions that the caller of a GET has.
-pub(crate) struct IfNoneMatch(Option<Tags>);
-
-impl IfNoneMatch {
-    /// Whether the caller has the job at this version.
-    pub(crate) fn is_known(&self, job: &StoredJob) -> bool {
-        match &self.0 {
-            None => false,
-            Some(Tags::Any) => true,
-            Some(Tags::Some(tags)) => tags.iter().any(|(_, tag)| *tag == EntityTag::of(job).0),
-        }
-    }
-}
-
 impl<S: Sync> FromRequestParts<S> for IfMatch {
     type Rejection = ApiProblem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiProblem> {
         tags(parts, &IF_MATCH).map(Self)
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
-    type Rejection = ApiProblem;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiProblem> {
-        tags(parts, &IF_NONE_MATCH).map(Self)
     }
 }
 

@@ -6,9 +6,12 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sundial_model::problem::{Problem, ProblemCode};
-use sundial_model::{AuthSessionId, JobId, JobRunId, JobUuid, OperationId, ProjectId, Timestamp};
+use sundial_model::{
+    AuthSessionId, AuthSessionUuid, JobId, JobRunId, JobUuid, OperationId, ProjectId, ProjectName, Timestamp,
+    WorkspaceId,
+};
 use sundial_runtime::Clients;
-use sundial_store::StoredJob;
+use sundial_store::{RunPartition, StoredJob, StoredJobRun, StoredProject};
 
 use crate::problem_response::ApiProblem;
 use crate::routes::auth_sessions;
@@ -28,6 +31,30 @@ impl From<&StoredJob> for JobName {
     }
 }
 
+/// What something was requested of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub(crate) enum Subject {
+    /// A job.
+    Job { job: JobName },
+    /// A job run.
+    JobRun { id: JobRunId },
+}
+
+/// One creation of a project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProjectReference {
+    workspace: WorkspaceId,
+    name: ProjectName,
+    id: ProjectId,
+}
+
+impl From<&StoredProject> for ProjectReference {
+    fn from(project: &StoredProject) -> Self {
+        Self { workspace: project.workspace_id, name: project.name.clone(), id: project.id }
+    }
+}
+
 /// What a POST was answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "camelCase")]
@@ -41,16 +68,26 @@ pub(crate) enum FirstAnswer {
     /// 200, so many payloads of a job.
     Appended { job: JobName, appended: usize },
     /// 202, so many of something.
-    Requested { requested: usize },
+    Requested {
+        requested: usize,
+        /// Answers that were recorded before it was kept do not say.
+        of: Option<Subject>,
+    },
     /// 202, an auth session with what is done for it; 201 when nothing is.
-    AuthSession { project: ProjectId, id: AuthSessionId, operation: Option<OperationId> },
+    AuthSession {
+        project: ProjectId,
+        id: AuthSessionId,
+        /// Answers that were recorded before it was kept do not say.
+        uuid: Option<AuthSessionUuid>,
+        operation: Option<OperationId>,
+    },
     /// 200, another secret, which is not shown again.
     Rotated {
         #[serde(rename = "previousValidUntil")]
         previous_valid_until: Timestamp,
+        /// Answers that were recorded before it was kept do not say.
+        project: Option<ProjectReference>,
     },
-    /// The call has no effect: it is simply carried out again.
-    NoEffect,
     /// The handler did not say.
     Untold,
 }
@@ -73,26 +110,35 @@ pub(crate) async fn again(clients: &Clients, answer: FirstAnswer) -> Result<Resp
         }
         FirstAnswer::Job { job } => whole(clients, &find(clients, job).await?).await?.into_response(),
         FirstAnswer::JobRun { id } => {
-            let run = clients.store.run_partition(id).await?;
-            let run = run.ok_or_else(|| Problem::not_found(format!("job run {id} any more")))?;
+            let run = find_run(clients, id).await?;
             JsonAnswer(clients.store.run_view(run).await?.answer(clients.clock.now())).into_response()
         }
         FirstAnswer::Appended { job, appended } => {
             let payload_count = find(clients, job).await?.payload_count();
             JsonAnswer(json!({ "appended": appended, "payloadCount": payload_count })).into_response()
         }
-        FirstAnswer::Requested { requested } => {
+        FirstAnswer::Requested { requested, of } => {
+            match of {
+                Some(Subject::Job { job }) => drop(find(clients, job).await?),
+                Some(Subject::JobRun { id }) => drop(find_run(clients, id).await?),
+                None => {}
+            }
             (StatusCode::ACCEPTED, JsonAnswer(json!({ "requested": requested }))).into_response()
         }
-        FirstAnswer::AuthSession { project, id, operation } => {
+        FirstAnswer::AuthSession { project, id, uuid, operation } => {
             let session = clients.store.auth_session(project, &id).await?;
+            let session = session.filter(|session| uuid.is_none_or(|uuid| session.uuid == uuid));
             let session = session.ok_or_else(|| Problem::not_found(format!("auth session {id} any more")))?;
             auth_sessions::answered(&session, operation)
         }
-        FirstAnswer::Rotated { previous_valid_until } => {
+        FirstAnswer::Rotated { previous_valid_until, project } => {
+            if let Some(ProjectReference { workspace, name, id }) = project {
+                let found = clients.store.project(workspace, &name).await?.filter(|found| found.id == id);
+                found.ok_or_else(|| Problem::not_found(format!("project {name} any more")))?;
+            }
             JsonAnswer(json!({ "previousValidUntil": previous_valid_until })).into_response()
         }
-        FirstAnswer::NoEffect | FirstAnswer::Untold => {
+        FirstAnswer::Untold => {
             let detail = "the call was carried out before, and its answer was not kept";
             return Err(Problem::new(ProblemCode::Conflict, detail).into());
         }
@@ -103,4 +149,31 @@ pub(crate) async fn again(clients: &Clients, answer: FirstAnswer) -> Result<Resp
 async fn find(clients: &Clients, JobName { project, id, uuid }: JobName) -> Result<StoredJob, ApiProblem> {
     let job = clients.store.job(project, &id).await?.filter(|job| job.uuid == uuid);
     job.ok_or_else(|| Problem::not_found(format!("job {id} any more")).into())
+}
+
+/// A job run, as it is now, of a job that is there.
+async fn find_run(clients: &Clients, id: JobRunId) -> Result<RunPartition, ApiProblem> {
+    let run = clients.store.run_partition(id).await?;
+    let run = run.ok_or_else(|| Problem::not_found(format!("job run {id} any more")))?;
+    let StoredJobRun { project_id, job_id, job_uuid, .. } = &run.run;
+    find(clients, JobName { project: *project_id, id: job_id.clone(), uuid: *job_uuid }).await?;
+    Ok(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_recorded_before_it_said_what_it_is_about_is_read() {
+        for (recorded, missing) in [
+            (json!({ "answer": "requested", "requested": 5 }), "of"),
+            (json!({ "answer": "rotated", "previousValidUntil": "2026-01-01T00:00:00.000Z" }), "project"),
+            (json!({ "answer": "authSession", "project": ProjectId::new(), "id": "a", "operation": null }), "uuid"),
+        ] {
+            let mut value = FirstAnswer::from_value(recorded.clone()).expect("an answer").to_value();
+            assert_eq!(value.as_object_mut().and_then(|fields| fields.remove(missing)), Some(Value::Null));
+            assert_eq!(value, recorded);
+        }
+    }
 }

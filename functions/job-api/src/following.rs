@@ -2,21 +2,21 @@
 
 use sundial_model::Timestamp;
 use sundial_runtime::Clients;
-use sundial_store::{Followed, StoreError, StoredJob};
+use sundial_store::{Followed, StoredJob};
 
-/// Makes the active runs of a job as it is. If that is cut off, the evaluator sees to it.
-pub(crate) async fn let_runs_follow(clients: &Clients, job: &StoredJob, now: Timestamp) -> Result<(), StoreError> {
+/// Makes the active runs of a job as it is, which has been written. If that fails or is cut off, the evaluator sees
+/// to it: so what was asked for is done.
+pub(crate) async fn let_runs_follow(clients: &Clients, job: &StoredJob, now: Timestamp) {
     if job.runs_follow_at.is_none() {
-        return Ok(());
+        return;
     }
     let Followed { work, failure } = clients.store.let_runs_follow(job, now).await;
     clients.bus.hand_over(work).await;
-    if let Some(error) = failure {
-        return Err(error);
+    let noted = match failure {
+        None => clients.store.runs_have_followed(job).await,
+        Some(error) => Err(error),
+    };
+    if let Err(error) = noted {
+        tracing::warn!(%error, job = %job.id, "its runs follow later");
     }
-    // Otherwise it is done once more.
-    if let Err(error) = clients.store.runs_have_followed(job).await {
-        tracing::warn!(%error, job = %job.id, "that its runs have followed was not noted");
-    }
-    Ok(())
 }

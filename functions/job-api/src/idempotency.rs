@@ -8,17 +8,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
-use axum::middleware::Next;
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
 use sundial_store::{Claim, Claimed, KeyedCall};
 
 use crate::body::read;
-use crate::first_answer::{FirstAnswer, again};
+use crate::entity_tag::IfMatch;
+use crate::first_answer::{FirstAnswer, Subject, again};
 use crate::problem_response::ApiProblem;
 use crate::routes::Workspace;
 
@@ -67,21 +70,35 @@ impl Once {
         Clients { store, ..self.clients.clone() }
     }
 
-    /// What a try of this call before that was cut off had come to.
-    pub(crate) fn progress(&self) -> Option<FirstAnswer> {
-        FirstAnswer::from_value(self.keyed.as_ref()?.claim.progress()?)
+    /// How many a try of this call before that was cut off had requested of the same. What it has requested of
+    /// a namesake that is gone does not count.
+    pub(crate) fn progress(&self, subject: &Subject) -> usize {
+        let progress = self.keyed.as_ref().and_then(|keyed| keyed.claim.progress());
+        match progress.and_then(FirstAnswer::from_value) {
+            Some(FirstAnswer::Requested { requested, of }) if of.as_ref().is_none_or(|of| of == subject) => requested,
+            _ => 0,
+        }
     }
 }
 
-/// Carries a POST with a key out if it was not, and answers it again if it was.
-pub(crate) async fn carry_out_once(
+/// A POST that has an effect, and has it once for each key.
+pub(crate) fn post_once<T, H>(clients: &Clients, handler: H) -> MethodRouter<Clients>
+where
+    H: Handler<T, Clients>,
+    T: 'static,
+{
+    // What no handler takes claims no key.
+    post(handler).route_layer(from_fn_with_state(clients.clone(), carry_out_once))
+}
+
+/// Carries a call with a key out if it was not, and answers it again if it was.
+async fn carry_out_once(
     State(clients): State<Clients>,
     workspace: Workspace,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiProblem> {
-    let key = if request.method() == Method::POST { key(request.headers())? } else { None };
-    let Some(key) = key else { return Ok(next.run(request).await) };
+    let Some(key) = key(request.headers())? else { return Ok(next.run(request).await) };
     let (mut parts, body) = request.into_parts();
     let body = read(Request::new(body)).await?;
     let call = KeyedCall { workspace_id: workspace.id, path: parts.uri.path(), key: &key, body: &body };
@@ -89,7 +106,11 @@ pub(crate) async fn carry_out_once(
     match clients.store.claim_key(&call, clients.clock.now()).await? {
         Claimed::OtherBody => reused("the idempotency key came with another body before; use a new one"),
         Claimed::UnderWay => reused("the call with this idempotency key is under way; try again"),
-        Claimed::Before(answer) => replay(&clients, answer, Request::from_parts(parts, Body::from(body)), next).await,
+        Claimed::Before(answer) => {
+            // A condition was looked at the first time; one that cannot be read is refused every time.
+            IfMatch::from_request_parts(&mut parts, &()).await?;
+            Ok(replay(&clients, answer).await)
+        }
         Claimed::Now(claim) => {
             let keyed = Keyed { claim, announced: Arc::default() };
             parts.extensions.insert(keyed.clone());
@@ -114,14 +135,14 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-async fn replay(clients: &Clients, answer: Value, request: Request, next: Next) -> Result<Response, ApiProblem> {
-    let answer = FirstAnswer::from_value(answer);
-    let mut response = match answer.ok_or_else(|| ApiProblem::internal(&"an answer on record cannot be read"))? {
-        FirstAnswer::NoEffect => next.run(request).await,
-        answer => again(clients, answer).await?.into_response(),
+async fn replay(clients: &Clients, answer: Value) -> Response {
+    let again = match FirstAnswer::from_value(answer) {
+        Some(answer) => again(clients, answer).await,
+        None => Err(ApiProblem::internal(&"an answer on record cannot be read")),
     };
+    let mut response = again.into_response();
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
+    response
 }
 
 /// Notes how a call has ended whose effect did not note it.

@@ -1,9 +1,13 @@
 //! What a list is asked for: how much, which of it, and from where on.
 
+use std::str::FromStr;
+
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
-use sundial_model::{InvalidFields, Timestamp};
+use sundial_model::InvalidFields;
+use sundial_model::payload::PAYLOADS_MAX;
+use sundial_store::keys;
 
 use crate::cursor::List;
 use crate::problem_response::ApiProblem;
@@ -27,12 +31,11 @@ struct Parameters {
 pub(crate) struct ListQuery {
     /// How many items at most.
     pub(crate) limit: usize,
-    /// After which item.
-    pub(crate) after: Option<String>,
     /// The filter `status`.
     pub(crate) status: Option<String>,
     /// The filter `tag`.
     pub(crate) tag: Option<String>,
+    after: Option<String>,
     list: List,
 }
 
@@ -67,18 +70,23 @@ impl ListQuery {
         self.list.cursor(after)
     }
 
+    /// After which item, in a list by name or id.
+    pub(crate) fn after<T: FromStr>(&self) -> Result<Option<T>, InvalidFields> {
+        let after = self.after.as_ref().map(|after| after.parse());
+        after.transpose().map_err(|_| InvalidFields::one("/cursor", NO_CURSOR))
+    }
+
     /// The index to begin with, in a list by index.
     pub(crate) fn first_index(&self) -> Result<u32, InvalidFields> {
-        let Some(after) = &self.after else { return Ok(0) };
-        let first = after.parse::<u32>().ok().and_then(|after| after.checked_add(1));
+        let after = self.after::<u32>()?;
+        let first = after.map_or(Some(0), |after| (after < PAYLOADS_MAX).then_some(after + 1));
         first.ok_or_else(|| InvalidFields::one("/cursor", NO_CURSOR))
     }
 
     /// Before which place to begin, in a list by time.
     pub(crate) fn before(&self) -> Result<Option<&str>, InvalidFields> {
-        let is_place = |place: &str| place.split_once('#').is_some_and(|(time, _)| time.parse::<Timestamp>().is_ok());
         match self.after.as_deref() {
-            Some(place) if !is_place(place) => Err(InvalidFields::one("/cursor", NO_CURSOR)),
+            Some(place) if !keys::is_place_of_run(place) => Err(InvalidFields::one("/cursor", NO_CURSOR)),
             place => Ok(place),
         }
     }

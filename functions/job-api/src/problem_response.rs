@@ -13,6 +13,8 @@ use sundial_store::StoreError;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::idempotency::REPLAYED;
+
 /// What a handler answers when something is wrong.
 #[derive(Debug)]
 pub(crate) struct ApiProblem(Problem);
@@ -119,7 +121,7 @@ pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
         let headers = std::mem::take(response.headers_mut());
         response = JsonProblemDetails::from(details).into_response();
         for (name, value) in &headers {
-            if name == http::header::ALLOW {
+            if name == http::header::ALLOW || name == REPLAYED {
                 response.headers_mut().insert(name, value.clone());
             }
         }

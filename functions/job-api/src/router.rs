@@ -7,7 +7,7 @@ use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
 
 use crate::authentication::authenticate;
-use crate::idempotency::carry_out_once;
+use crate::idempotency::post_once;
 use crate::key_use::KeyUses;
 use crate::openapi;
 use crate::problem_response::{ApiProblem, render_problems};
@@ -25,36 +25,35 @@ pub fn router(clients: Clients) -> Router {
     let workspace = Router::new()
         .route("/projects", get(projects::list))
         .route(project, put(projects::put).get(projects::get).delete(projects::delete))
-        .route(&format!("{project}/signing-secret/rotate"), post(signing_secrets::rotate_signing))
-        .route(&format!("{project}/webhook-secret/rotate"), post(signing_secrets::rotate_webhook))
-        .route(&format!("{project}/jobs"), post(jobs::create).get(jobs::list))
+        .route(&format!("{project}/signing-secret/rotate"), post_once(&clients, signing_secrets::rotate_signing))
+        .route(&format!("{project}/webhook-secret/rotate"), post_once(&clients, signing_secrets::rotate_webhook))
+        .route(&format!("{project}/jobs"), post_once(&clients, jobs::create).get(jobs::list))
         .route(&format!("{project}/runs"), get(job_runs::list_of_project))
         .route(job, get(jobs::get).put(jobs::update).delete(jobs::delete))
-        .route(&format!("{job}/pause"), post(job_actions::pause))
-        .route(&format!("{job}/resume"), post(job_actions::resume))
-        .route(&format!("{job}/trigger"), post(job_actions::trigger))
-        .route(&format!("{job}/backfill"), post(backfill::backfill))
-        .route(&format!("{job}/payload"), get(job_payloads::list).post(job_payloads::append))
+        .route(&format!("{job}/pause"), post_once(&clients, job_actions::pause))
+        .route(&format!("{job}/resume"), post_once(&clients, job_actions::resume))
+        .route(&format!("{job}/trigger"), post_once(&clients, job_actions::trigger))
+        .route(&format!("{job}/backfill"), post_once(&clients, backfill::backfill))
+        .route(&format!("{job}/payload"), post_once(&clients, job_payloads::append).get(job_payloads::list))
         .route(&format!("{job}/schedule"), get(schedules::of_job))
-        .route(sessions, post(auth_sessions::create).get(auth_sessions::list))
+        .route(sessions, post_once(&clients, auth_sessions::create).get(auth_sessions::list))
         .route(&format!("{sessions}/operations/{{operation}}"), get(auth_sessions::operation))
         .route(
             &format!("{sessions}/{{session}}"),
             get(auth_sessions::get).put(auth_sessions::update).delete(auth_sessions::delete),
         )
-        .route(&format!("{sessions}/{{session}}/validate"), post(auth_sessions::validate))
+        .route(&format!("{sessions}/{{session}}/validate"), post_once(&clients, auth_sessions::validate))
         .route("/schedules/preview", post(schedules::preview))
         .route(&format!("{job}/runs"), get(job_runs::list_of_job))
         .route(run, get(job_runs::get))
-        .route(&format!("{run}/terminate"), post(job_runs::terminate))
-        .route(&format!("{run}/retry"), post(job_runs::retry))
-        .route(&format!("{run}/redeliver"), post(redeliveries::of_run))
+        .route(&format!("{run}/terminate"), post_once(&clients, job_runs::terminate))
+        .route(&format!("{run}/retry"), post_once(&clients, job_runs::retry))
+        .route(&format!("{run}/redeliver"), post_once(&clients, redeliveries::of_run))
         .route(&format!("{run}/payloads"), get(payloads::list))
         .route(&format!("{run}/payloads/{{index}}"), get(payloads::get))
-        .route(&format!("{run}/payloads/{{index}}/redeliver"), post(redeliveries::of_payload))
+        .route(&format!("{run}/payloads/{{index}}/redeliver"), post_once(&clients, redeliveries::of_payload))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(clients.clone(), carry_out_once))
         .layer(from_fn_with_state((clients.clone(), KeyUses::default()), authenticate));
     Router::new()
         .route("/healthz", get(|| async { "ok" }))

@@ -38,6 +38,8 @@ pub enum Append {
     },
     /// The job is no longer there.
     Gone,
+    /// The job is not as wanted.
+    Unwanted,
     /// The job would have more than [`PAYLOADS_MAX`] payloads.
     TooManyPayloads {
         /// How many it has.
@@ -66,7 +68,7 @@ enum Pointing {
 
 impl Store {
     /// Appends a page to the payloads of a job, for runs that start later. It is decided on the job
-    /// as it is in the end: `job` says which one, and what to expect.
+    /// as it is in the end, which must be as wanted: `job` says which one, and what to expect.
     ///
     /// # Errors
     /// When the table cannot be reached: the page is then in the list as a whole, or not at all.
@@ -75,17 +77,21 @@ impl Store {
         &self,
         job: &StoredJob,
         page: &[Payload],
+        is_wanted: impl Fn(&StoredJob) -> bool,
         now: Timestamp,
     ) -> Result<Append, StoreError> {
         let (mut newest, mut tries) = (job.clone(), 0);
         loop {
+            if !is_wanted(&newest) {
+                return Ok(Append::Unwanted);
+            }
             let new = PayloadPart::of(page);
             let taken_in = if tries < TRIES_TO_TAKE_IN { small_parts(&newest.parts, new.bytes) } else { &[] };
             if let Some(refusal) = refusal(&newest, new.count, taken_in.len()) {
                 return Ok(refusal);
             }
             let staged = self.stage_part(page, taken_in.to_vec(), now).await?;
-            match self.point_at(&newest, &staged, now).await? {
+            match self.point_at(&newest, &staged, &is_wanted, now).await? {
                 Pointing::Decided(append) => return Ok(append),
                 Pointing::Outdated(job) => newest = *job,
             }
@@ -110,10 +116,19 @@ impl Store {
     }
 
     /// Lets the job point at a part in place of those that it takes in.
-    async fn point_at(&self, job: &StoredJob, staged: &StagedPart, now: Timestamp) -> Result<Pointing, StoreError> {
+    async fn point_at(
+        &self,
+        job: &StoredJob,
+        staged: &StagedPart,
+        is_wanted: impl Fn(&StoredJob) -> bool,
+        now: Timestamp,
+    ) -> Result<Pointing, StoreError> {
         retry_on_conflict(async || {
             let found = self.job(job.project_id, &job.id).await?.filter(|found| found.uuid == job.uuid);
             let Some(mut job) = found else { return Ok(Pointing::Decided(Append::Gone)) };
+            if !is_wanted(&job) {
+                return Ok(Pointing::Decided(Append::Unwanted));
+            }
             let Some(kept) = job.parts.strip_suffix(staged.taken_in.as_slice()) else {
                 return Ok(Pointing::Outdated(Box::new(job)));
             };

@@ -1,9 +1,6 @@
 //! Ends of job runs that are not their payloads' doing: a user ends them, the next run takes their
-//! place, or their job is deleted.
+//! place, or their time is over. The deletion of a job ends them, too: [`crate::deletion`].
 
-use std::time::Duration;
-
-use futures::future::try_join_all;
 use sundial_model::event::WorkReady;
 use sundial_model::job_run::{JobRunStatus, Reason, ReasonType};
 use sundial_model::{JobRunId, Timestamp};
@@ -13,21 +10,19 @@ use crate::error::StoreError;
 use crate::lane::LanePhase;
 use crate::run_partition::{RunPartition, StoredJobRun};
 use crate::stored_job::StoredJob;
-use crate::table::{Expect, Write, retry_on_conflict};
+use crate::table::{Write, retry_on_conflict};
 
 /// A transaction ends so many runs at most in favour of the next one, as each has many lanes; the
 /// others before. There is more than one only where the job's policy has just been `allow`.
 const SUPERSEDED_AT_ONCE: usize = 1;
-/// And so many that wait.
-const CANCELED_AT_ONCE: usize = 30;
 
 /// Runs that have ended, with what is to be handed over because of it.
-type Ended = (Vec<Write>, Vec<WorkReady>);
+pub(crate) type Ended = (Vec<Write>, Vec<WorkReady>);
 
 impl RunPartition {
     /// Ends the run as it stands: from here on no outcome is recorded; deliveries of what had ended
     /// go on. Answers with the writes, and with what is to be handed over.
-    fn end(&mut self, reason: Reason, now: Timestamp) -> Result<Ended, StoreError> {
+    pub(crate) fn end(&mut self, reason: Reason, now: Timestamp) -> Result<Ended, StoreError> {
         let run = self.run.id;
         let mut writes = Vec::new();
         for lane in self.lanes.iter_mut().filter(|lane| lane.phase != LanePhase::Settled) {
@@ -54,7 +49,7 @@ impl RunPartition {
     }
 }
 
-fn by_user() -> Reason {
+pub(crate) fn by_user() -> Reason {
     Reason::new(ReasonType::Terminated, "a user ended the job run")
 }
 
@@ -158,97 +153,6 @@ impl Store {
             work.extend(closings);
         }
         Ok((writes, work))
-    }
-
-    /// Deletes a job and ends its runs, as long as it is as wanted: that is looked at before each step.
-    /// Answers with what is to be handed over; `None` when it was not as wanted.
-    ///
-    /// # Errors
-    /// When the table cannot be reached; then the job is still there.
-    pub async fn delete_job(
-        &self,
-        job: &StoredJob,
-        is_wanted: impl Fn(&StoredJob) -> bool,
-        now: Timestamp,
-    ) -> Result<Option<Vec<WorkReady>>, StoreError> {
-        let mut work = Vec::new();
-        while let Some(current) = self.job_as(job).await?.filter(|current| current.waiting_runs > 0) {
-            if !is_wanted(&current) {
-                return Ok(None);
-            }
-            match self.cancel_waiting(current, now).await {
-                Ok(closings) => work.extend(closings),
-                // Spread, so that two that met once do not meet again.
-                Err(StoreError::Conflict) => tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await,
-                Err(error) => return Err(error),
-            }
-        }
-        // What ended before the deletion itself is found by its wake time, should this not come to an end.
-        let ended = retry_on_conflict(async || {
-            let Some(mut current) = self.job_as(job).await? else { return Ok(Some(Vec::new())) };
-            if !is_wanted(&current) {
-                return Ok(None);
-            }
-            let mut work = Vec::new();
-            if current.waiting_runs > 0 {
-                self.cancel_waiting(current, now).await?;
-                return Err(StoreError::Conflict);
-            }
-            // All but one end before; the last one ends with the job, so that none starts between.
-            let mut others = current.active_runs.clone();
-            let last = others.pop();
-            let mut gone = Vec::new();
-            for other in &others {
-                match self.terminate_job_run(*other, now).await? {
-                    Some((_, more)) => work.extend(more),
-                    None => gone.push(*other),
-                }
-            }
-            if !gone.is_empty() {
-                // Their records have passed their retention; they are active no more.
-                current.active_runs.retain(|run| !gone.contains(run));
-                self.table.write(vec![current.put()?]).await?;
-            }
-            if !others.is_empty() {
-                return Err(StoreError::Conflict);
-            }
-            let mut writes = self.deletion(&current, now)?;
-            if let Some(run) = last
-                && let Some(mut partition) = self.run_partition_to_change(run).await?
-                && !partition.run.status.is_terminal()
-            {
-                let (ends, closings) = partition.end(by_user(), now)?;
-                writes.extend(ends);
-                work.extend(closings);
-            }
-            self.table.write(writes).await?;
-            Ok(Some(work))
-        })
-        .await?;
-        Ok(ended.map(|ended| {
-            work.extend(ended);
-            work
-        }))
-    }
-
-    /// Cancels the first of a job's runs that wait.
-    async fn cancel_waiting(&self, mut job: StoredJob, now: Timestamp) -> Result<Vec<WorkReady>, StoreError> {
-        let (mut writes, mut work) = (Vec::new(), Vec::new());
-        let waiting = self.next_waiting(&job, CANCELED_AT_ONCE).await?;
-        if waiting.len() < CANCELED_AT_ONCE {
-            job.waiting_runs = waiting.len();
-        }
-        job.waiting_runs = job.waiting_runs.saturating_sub(waiting.len());
-        let runs = try_join_all(waiting.iter().map(|(_, run)| self.run_partition_to_change(*run))).await?;
-        writes.extend(waiting.into_iter().map(|(key, _)| Write::Delete(key, Expect::Anything)));
-        for mut partition in runs.into_iter().flatten().filter(|partition| !partition.run.status.is_terminal()) {
-            partition.run.move_to(JobRunStatus::Canceled, Some(by_user()), now);
-            writes.extend([partition.run.put()?, partition.closing(now)?]);
-            work.push(WorkReady::closing(partition.run.id, partition.run.generation));
-        }
-        writes.push(job.put()?);
-        self.table.write(writes).await?;
-        Ok(work)
     }
 
     /// The same creation of a job, as it is now.

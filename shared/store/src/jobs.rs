@@ -21,7 +21,7 @@ pub struct JobPage {
     /// The jobs by id.
     pub jobs: Vec<StoredJob>,
     /// Where the next page begins: after this id.
-    pub next_after: Option<String>,
+    pub next_after: Option<JobId>,
 }
 
 impl Store {
@@ -37,18 +37,18 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn jobs(&self, project: ProjectId, after: Option<&str>, limit: usize) -> Result<JobPage, StoreError> {
+    pub async fn jobs(&self, project: ProjectId, after: Option<&JobId>, limit: usize) -> Result<JobPage, StoreError> {
         let partition = keys::jobs(project);
         let mut range = Range::prefix(&partition, keys::JOB_PREFIX);
         if let Some(after) = after {
             range.from = format!("{}{after}\0", keys::JOB_PREFIX);
         }
-        let mut ids = Vec::new();
+        let mut ids: Vec<JobId> = Vec::new();
         for item in self.table.query(&range, limit).await? {
-            ids.push(text(&item, "sk")?[keys::JOB_PREFIX.len()..].to_owned());
+            ids.push(text(&item, "sk")?[keys::JOB_PREFIX.len()..].parse().map_err(StoreError::Corrupt)?);
         }
         let next_after = (ids.len() == limit).then(|| ids.last().cloned()).flatten();
-        let keys = ids.iter().filter_map(|id| id.parse().ok()).map(|id| keys::job(project, &id)).collect();
+        let keys = ids.iter().map(|id| keys::job(project, id)).collect();
         let mut jobs: Vec<_> = self.table.get_many(keys).await?.into_iter().map(StoredJob::from_read).collect();
         jobs.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(JobPage { jobs, next_after })

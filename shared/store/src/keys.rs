@@ -166,6 +166,14 @@ pub fn place_of_run(created_at: Timestamp, scheduled_time: Option<Timestamp>, ru
     format!("{created_at}#{}#{run}", scheduled_time.unwrap_or(created_at))
 }
 
+/// Whether a text is the place of some job run in a list.
+pub fn is_place_of_run(text: &str) -> bool {
+    let is_time = |text: &str| text.parse::<Timestamp>().is_ok();
+    let is_run = |text: &str| text.parse::<JobRunId>().is_ok();
+    text.split_once('#').is_some_and(|(time, _)| is_time(time))
+        && text.rsplit_once('#').is_some_and(|(_, id)| is_run(id))
+}
+
 /// A job run in a list.
 pub fn listed_run(list: String, place: &str) -> Key {
     Key::new(list, place)

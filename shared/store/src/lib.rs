@@ -10,6 +10,7 @@ mod append;
 mod auth_session;
 mod closing;
 mod commit;
+mod deletion;
 mod due_jobs;
 mod endings;
 mod error;
@@ -52,6 +53,7 @@ pub use auth_session::{
 };
 pub use closing::{Closing, Export, ExportProgress, PendingNotification};
 pub use commit::Commit;
+pub use deletion::Deletion;
 pub use due_jobs::DueJob;
 pub use error::StoreError;
 pub use following::Followed;
@@ -78,7 +80,7 @@ pub use snapshot::Snapshot;
 pub use start::{LOST_EVENT_AFTER, NewJobRun, NewRecords, Recorded};
 pub use status_changes::Settled;
 pub use stored_job::{NextOccurrence, StoredJob};
-pub use table::{Answer, Backend, DynamoDb, Expect, Range, Table, TransactionToken, WakeQuery, Write};
+pub use table::{Answer, Backend, DynamoDb, Expect, Range, Table, TransactionToken, Tries, WakeQuery, Write};
 pub use wake::{Wake, Wakes};
 
 use std::time::Duration;

@@ -90,7 +90,7 @@ impl Store {
     pub async fn projects(
         &self,
         workspace_id: WorkspaceId,
-        after: Option<&str>,
+        after: Option<&ProjectName>,
         limit: usize,
     ) -> Result<Vec<StoredProject>, StoreError> {
         let partition = keys::workspace(workspace_id);

@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     Refused,
     /// It is not written, because the table cannot be reached.
     Unavailable,
+    /// It is not written, because somebody else was faster.
+    Conflict,
     /// It is not written, and there is no answer.
     NoAnswer,
     /// It is written, and there is no answer.
@@ -52,6 +54,7 @@ impl Backend for FaultyTable {
             None => self.inner.transact(writes, token),
             Some(Fault::Refused) => Box::pin(async { Err(StoreError::Throttled("a transaction".to_owned())) }),
             Some(Fault::Unavailable) => Box::pin(async { Err(StoreError::Unavailable("a transaction".to_owned())) }),
+            Some(Fault::Conflict) => Box::pin(async { Err(StoreError::Conflict) }),
             Some(Fault::AnswerLost) => Box::pin(async {
                 self.inner.transact(writes, token).await?;
                 pending().await

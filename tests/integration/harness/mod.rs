@@ -12,15 +12,20 @@ pub(crate) use target::{Answer, Call, Target};
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
 use lambda_runtime::{Context, LambdaEvent};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, loopback_ranges};
 use sundial_runtime::{Clients, Clock, SinkBuckets, clock};
-use sundial_store::{DynamoDb, RETENTION_DEFAULT, Store, Table};
+use sundial_store::{DynamoDb, RETENTION_DEFAULT, Store, Table, Write};
 use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tower::ServiceExt as _;
 
 use faulty_table::{Faults, FaultyTable};
 
@@ -87,6 +92,23 @@ impl Cloud {
         let inner = DynamoDb::new(self.dev.dynamodb().clone(), &self.dev.description().table_name);
         let table = Table::over(Arc::new(FaultyTable { inner, faults }));
         Clients { store: Store::new(table, RETENTION_DEFAULT), ..self.dev.clients().clone() }
+    }
+
+    /// Clients of a function during whose call something happens: before that of its transactions of a kind that
+    /// has this number, from 0. The test needs a runtime of several threads.
+    pub(crate) fn interrupted_clients<F: Future<Output = ()>>(
+        &self,
+        is_it: fn(&[Write]) -> bool,
+        number: usize,
+        happen: impl Fn(Api) -> F + Send + Sync + 'static,
+    ) -> Clients {
+        let (api, seen) = (self.api.clone(), AtomicUsize::new(0));
+        self.faulty_clients(Box::new(move |writes| {
+            if is_it(writes) && seen.fetch_add(1, Ordering::SeqCst) == number {
+                tokio::task::block_in_place(|| Handle::current().block_on(happen(api.clone())));
+            }
+            None
+        }))
     }
 
     /// All that stands in the table.
@@ -173,6 +195,26 @@ impl Api {
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.unwrap();
         (status, headers, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    /// The same to a function over these clients.
+    pub(crate) async fn send_to(
+        &self,
+        clients: Clients,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> (u16, HeaderMap, Value) {
+        let (_, base) = self.base.split_once("/v1/").unwrap();
+        let request = Request::builder().method(method).uri(format!("/v1/{base}{path}"));
+        let request = request.header("x-api-key", &self.key).header("content-type", "application/json");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let answer = sundial_job_api::router::router(clients).oneshot(request.body(body).unwrap()).await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let bytes = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        (status, headers, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
     /// What a request answers that must succeed.

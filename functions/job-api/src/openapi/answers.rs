@@ -18,7 +18,7 @@ pub(super) fn of(operation: &Operation) -> Value {
     statuses.dedup();
     for status in statuses {
         let codes: Vec<_> = problems.iter().filter(|problem| problem.status() == status).copied().collect();
-        answers.insert(status.to_string(), bad(&codes));
+        answers.insert(status.to_string(), bad(operation, &codes));
     }
     Value::Object(answers)
 }
@@ -27,21 +27,22 @@ fn text(description: &str) -> Value {
     json!({ "schema": { "type": "string" }, "description": description })
 }
 
+fn replayed(operation: &Operation) -> Option<(String, Value)> {
+    let description = "`true` when the call with this idempotency key was carried out before.";
+    operation.takes_key().then(|| (REPLAYED.to_string(), text(description)))
+}
+
 fn good(operation: &Operation, status: u16, content: Content) -> Value {
     let mut headers = Map::new();
     headers.insert(REQUEST_ID.to_string(), text("The id of the request."));
     if operation.extras.contains(&Extra::Tagged) {
         headers.insert("etag".to_owned(), text("The version of the job, as its user sees it."));
     }
-    if operation.method == "post" {
-        let description = "`true` when the call with this idempotency key was carried out before.";
-        headers.insert(REPLAYED.to_string(), text(description));
-    }
+    headers.extend(replayed(operation));
     let description = match status {
         201 => "It was created.",
         202 => "It was recorded.",
         204 => "It is gone.",
-        304 => "It is as the caller has it.",
         _ => "As asked for.",
     };
     let mut answer = json!({ "description": description, "headers": headers });
@@ -68,15 +69,12 @@ fn problems(operation: &Operation) -> Vec<ProblemCode> {
     let is_post = operation.method == "post";
     let has_body = !matches!(operation.body, Body::None);
     let is_conditional = operation.extras.contains(&Extra::IfMatch);
-    let takes_values = operation.is_list()
-        || is_post
-        || has_body
-        || is_conditional
-        || operation.extras.iter().any(|extra| matches!(extra, Extra::Occurrences | Extra::IfNoneMatch));
+    let takes_values =
+        operation.is_list() || is_post || has_body || is_conditional || operation.extras.contains(&Extra::Occurrences);
     let may_be = |problem: &ProblemCode| match problem {
         Unauthorized | NotFound | TooManyRequests | InternalServerError | Unavailable => true,
         BadRequest => takes_values,
-        IdempotencyKeyReused => is_post,
+        IdempotencyKeyReused => operation.takes_key(),
         PreconditionFailed => is_conditional,
         PayloadTooLarge | UnsupportedMediaType => has_body,
         other => operation.problems.contains(other),
@@ -84,11 +82,12 @@ fn problems(operation: &Operation) -> Vec<ProblemCode> {
     ProblemCode::ALL.into_iter().filter(may_be).collect()
 }
 
-fn bad(problems: &[ProblemCode]) -> Value {
+fn bad(operation: &Operation, problems: &[ProblemCode]) -> Value {
     let titles: Vec<_> = problems.iter().map(|problem| format!("{} (`{}`)", problem.title(), problem.code())).collect();
     let codes: Vec<_> = problems.iter().map(|problem| problem.code()).collect();
     let mut headers = Map::new();
     headers.insert(REQUEST_ID.to_string(), text("The id of the request, which is the problem's correlationId."));
+    headers.extend(replayed(operation));
     if problems.iter().any(|problem| retry_after(*problem).is_some()) {
         let seconds = json!({ "schema": { "type": "integer", "minimum": 1 }, "description": "Seconds." });
         headers.insert("retry-after".to_owned(), seconds);

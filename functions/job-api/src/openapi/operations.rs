@@ -55,16 +55,20 @@ pub(super) enum Extra {
     /// The answer has an ETag.
     Tagged,
     IfMatch,
-    IfNoneMatch,
 }
 
 use Content::{Any, Empty, One, Page, Text};
-use Extra::{IfMatch, IfNoneMatch, Occurrences, Status, Tag, Tagged};
+use Extra::{IfMatch, Occurrences, Status, Tag, Tagged};
 
 impl Operation {
     /// Whether it needs no key.
     pub(super) fn is_open(&self) -> bool {
         ["/healthz", "/openapi.json"].contains(&self.path)
+    }
+
+    /// Whether it has an effect that a key lets happen once.
+    pub(super) fn takes_key(&self) -> bool {
+        self.method == "post" && self.path != "/schedules/preview"
     }
 
     pub(super) fn is_list(&self) -> bool {
@@ -174,12 +178,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[(200, Page("JobRun"))],
     )
     .with(&[Status("JobRunStatus")]),
-    get(JOB, "getJob", "One job, with as many of its payloads as an answer holds", &[(200, One("Job")), (304, Empty)])
-        .with(&[Tagged, IfNoneMatch]),
+    get(JOB, "getJob", "One job, with as many of its payloads as an answer holds", &[(200, One("Job"))])
+        .with(&[Tagged]),
     Operation {
         method: "put",
         body: Body::Json("JobInput", &[examples::job_update]),
         ..get(JOB, "updateJob", "Replace a job; its payloads only when they are sent", &[(200, One("Job"))])
+            .or(&[Conflict])
             .with(&[Tagged, IfMatch])
     },
     Operation {
@@ -193,6 +198,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Optional("Pause", &[examples::pause]),
         &[(200, One("Job"))],
     )
+    .or(&[Conflict])
     .with(&[Tagged, IfMatch]),
     post(
         "/projects/{project}/jobs/{job}/resume",
@@ -201,6 +207,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Optional("Nothing", &[]),
         &[(200, One("Job"))],
     )
+    .or(&[Conflict])
     .with(&[Tagged, IfMatch]),
     post(
         "/projects/{project}/jobs/{job}/trigger",
@@ -209,7 +216,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Optional("Trigger", &[examples::trigger]),
         &[(200, One("JobRun"))],
     )
-    .or(&[Conflict, JobPaused, AnotherJobRunActive]),
+    .or(&[Conflict, JobPaused, AnotherJobRunActive])
+    .with(&[IfMatch]),
     post(
         "/projects/{project}/jobs/{job}/backfill",
         "backfillJob",
@@ -217,7 +225,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::Json("Backfill", &[examples::backfill]),
         &[(202, One("Requested"))],
     )
-    .or(&[Conflict, JobPaused]),
+    .or(&[Conflict, JobPaused])
+    .with(&[IfMatch]),
     get(
         "/projects/{project}/jobs/{job}/payload",
         "listPayload",
@@ -231,7 +240,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Body::PayloadPage(&[examples::payloads]),
         &[(200, One("Appended"))],
     )
-    .or(&[Conflict]),
+    .or(&[Conflict])
+    .with(&[IfMatch]),
     get(
         "/projects/{project}/jobs/{job}/schedule",
         "getSchedule",

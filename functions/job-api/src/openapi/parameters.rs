@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::operations::{Extra, Operation};
 use super::schemas::reference;
+use crate::cursor::CURSOR_LENGTH_MAX;
 use crate::idempotency::{IDEMPOTENCY_KEY, KEY_LENGTH_MAX};
 use crate::list_query::{LIMIT_DEFAULT, LIMIT_MAX};
 
@@ -35,7 +36,7 @@ pub(super) fn of(operation: &Operation) -> Value {
             limit,
             "How many items at most; a page that is full may have fewer.",
         ));
-        let cursor = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 512 });
+        let cursor = json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": CURSOR_LENGTH_MAX });
         parameters.push(optional(
             "query",
             "cursor",
@@ -43,7 +44,7 @@ pub(super) fn of(operation: &Operation) -> Value {
             "The `nextCursor` of the page before, with the same filters.",
         ));
     }
-    if operation.method == "post" {
+    if operation.takes_key() {
         let key = json!({ "type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": KEY_LENGTH_MAX });
         let description = "Made up by the caller: for 24 hours the same call has its effect once.";
         parameters.push(optional("header", IDEMPOTENCY_KEY.as_str(), key, description));
@@ -69,9 +70,6 @@ pub(super) fn of(operation: &Operation) -> Value {
             ],
             Extra::IfMatch => {
                 vec![optional("header", "if-match", tags(), "Only if the job is at one of these versions; else 412.")]
-            }
-            Extra::IfNoneMatch => {
-                vec![optional("header", "if-none-match", tags(), "304 if the job is at one of these versions.")]
             }
             Extra::Tagged => Vec::new(),
         });

@@ -8,7 +8,7 @@ use http::request::Parts;
 use serde::Serialize;
 use sundial_model::auth_session::{AuthSession, AuthSessionStatus, AuthSessionType, Operation};
 use sundial_model::problem::{Problem, ProblemCode};
-use sundial_model::{AuthSessionId, InvalidFields, OperationId};
+use sundial_model::{AuthSessionId, AuthSessionUuid, InvalidFields, OperationId};
 use sundial_runtime::Clients;
 use sundial_store::{NewAuthSession, SessionRequest, StoreError, StoredAuthSession};
 
@@ -67,12 +67,15 @@ pub(crate) async fn create(
     let new: NewAuthSession = check_new_session(document, &project.target)?;
     let now = once.clients.clock.now();
     let operation = (new.session_type == AuthSessionType::Credentials).then(OperationId::new);
-    let clients = once.answering(FirstAnswer::AuthSession { project: project.id, id: new.id.clone(), operation });
+    let uuid = AuthSessionUuid::new();
+    let (project_id, id) = (project.id, new.id.clone());
+    let first = FirstAnswer::AuthSession { project: project_id, id, uuid: Some(uuid), operation };
+    let clients = once.answering(first);
     if clients.store.auth_session(project.id, &new.id).await?.is_some() {
         let detail = format!("there is an auth session {} already", new.id);
         return Err(Problem::new(ProblemCode::Conflict, detail).into());
     }
-    let (session, work) = clients.store.create_auth_session(&project, new, operation, now).await?;
+    let (session, work) = clients.store.create_auth_session(&project, uuid, new, operation, now).await?;
     clients.bus.hand_over(work).await;
     Ok(answered(&session, operation))
 }
@@ -83,7 +86,7 @@ pub(crate) async fn list(
     FoundProject(project): FoundProject,
     query: ListQuery,
 ) -> Result<JsonAnswer<Page<AuthSession>>, ApiProblem> {
-    let sessions = clients.store.auth_sessions(project.id, query.after.as_deref(), query.limit).await?;
+    let sessions = clients.store.auth_sessions(project.id, query.after()?.as_ref(), query.limit).await?;
     let more = (sessions.len() == query.limit).then(|| sessions.last().map(|last| query.cursor(last.id.as_str())));
     let items = sessions.iter().map(StoredAuthSession::answer).collect();
     Ok(JsonAnswer(Page::filled(items, |session| query.cursor(session.id.as_str()), more.flatten())))
@@ -137,6 +140,7 @@ pub(crate) async fn validate(
     let first = |operation| FirstAnswer::AuthSession {
         project: session.project_id,
         id: session.id.clone(),
+        uuid: Some(session.uuid),
         operation: Some(operation),
     };
     let (new, now) = (OperationId::new(), once.clients.clock.now());

@@ -12,11 +12,12 @@ use sundial_engine::schedule::{CompiledSchedule, Occurrence};
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::{InvalidFields, JobRunId, Timestamp};
 use sundial_runtime::Clients;
-use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob, StoredProject};
+use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob, StoredProject, Tries};
 
 use super::{FoundJob, Workspace};
 use crate::body::Json;
-use crate::first_answer::FirstAnswer;
+use crate::entity_tag::IfMatch;
+use crate::first_answer::{FirstAnswer, JobName, Subject};
 use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 
@@ -45,6 +46,7 @@ pub(crate) async fn backfill(
     once: Once,
     workspace: Workspace,
     mut found: FoundJob,
+    expected: IfMatch,
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<Backfilled>), ApiProblem> {
     let body: BackfillBody = InvalidFields::read(document)?;
@@ -55,37 +57,33 @@ pub(crate) async fn backfill(
     if body.from > body.to {
         return Err(InvalidFields::one("/to", "must not be before from").into());
     }
-    let mut requested = match once.progress() {
-        Some(FirstAnswer::Requested { requested }) => requested,
-        _ => 0,
-    };
-    let is_recorded = |requested| {
-        once.answering(FirstAnswer::Requested { requested });
-        Ok((StatusCode::ACCEPTED, JsonAnswer(Backfilled { requested })))
-    };
+    let of = Subject::Job { job: JobName::from(&found.job) };
+    let answer = |requested| FirstAnswer::Requested { requested, of: Some(of.clone()) };
+    let (mut requested, mut tries) = (once.progress(&of), Tries::default());
     'decide: loop {
         let FoundJob { project, mut job } = found;
-        if requested > 0 && !job.is_active() {
-            // What was recorded before the job was paused is recorded.
-            return is_recorded(requested);
+        if requested == 0 {
+            // From the first of them on, the call has its effect.
+            expected.check(&job)?;
         }
         let missing = missing(&clients, &job, &body).await?;
         let mut chunks = missing.chunks(job.recordable_at_once(Origin::MadeUp)).peekable();
         while let Some(some) = chunks.next() {
-            let so_far = FirstAnswer::Requested { requested: requested + some.len() };
+            let so_far = answer(requested + some.len());
             let is_last = chunks.peek().is_none();
             let fulfilling = if is_last { once.answering(so_far) } else { once.answering_so_far(so_far) };
             match record(&fulfilling, &project, job.clone(), some, &workspace.key_id).await {
-                Ok(recorded) => job = recorded,
+                Ok(recorded) => (job, tries) = (recorded, Tries::default()),
                 Err(StoreError::Conflict) => {
-                    found = FoundJob { project, job }.again(&clients).await?;
+                    found = FoundJob { project, job }.again(&clients, &mut tries).await?;
                     continue 'decide;
                 }
                 Err(error) => return Err(error.into()),
             }
             requested += some.len();
         }
-        return is_recorded(requested);
+        once.answering(answer(requested));
+        return Ok((StatusCode::ACCEPTED, JsonAnswer(Backfilled { requested })));
     }
 }
 
@@ -96,6 +94,7 @@ async fn missing(clients: &Clients, job: &StoredJob, body: &BackfillBody) -> Res
         return Err(Problem::new(ProblemCode::Conflict, format!("job {} has no schedule", job.id)).into());
     };
     if !job.is_active() {
+        // What was recorded before the pause is on record, and is no more missing.
         return Err(Problem::new(ProblemCode::JobPaused, "resume the job first").into());
     }
     let compiled = CompiledSchedule::compile(schedule.specification())?;

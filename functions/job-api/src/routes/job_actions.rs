@@ -11,7 +11,7 @@ use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::text::PauseReason;
 use sundial_model::{InvalidFields, JobRunId, Timestamp};
 use sundial_runtime::Clients;
-use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob};
+use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob, Tries};
 
 use super::jobs::TaggedJob;
 use super::{FoundJob, Workspace, job_again, jobs};
@@ -52,7 +52,7 @@ pub(crate) async fn pause(
     })
     .await?;
     // From here on no run starts.
-    let_runs_follow(&clients, &job, now).await?;
+    let_runs_follow(&clients, &job, now).await;
     Ok(jobs::whole(&clients, &job).await?)
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn resume(
     })
     .await?;
     clients.bus.hand_over(work).await;
-    let_runs_follow(&clients, &job, now).await?;
+    let_runs_follow(&clients, &job, now).await;
     announce(&clients, &job, now).await;
     Ok(jobs::whole(&clients, &job).await?)
 }
@@ -94,7 +94,7 @@ async fn change(
     now: Timestamp,
     change: impl Fn(&mut StoredJob),
 ) -> Result<(StoredJob, Vec<WorkReady>), ApiProblem> {
-    let mut current = job;
+    let (mut current, mut tries) = (job, Tries::default());
     loop {
         expected.check(&current)?;
         let mut changed = current.clone();
@@ -103,7 +103,7 @@ async fn change(
             changed.note_edit();
         }
         match clients.store.put_job(changed, now).await {
-            Err(StoreError::Conflict) => current = job_again(clients, &current).await?,
+            Err(StoreError::Conflict) => current = job_again(clients, &current, &mut tries).await?,
             result => return Ok(result?),
         }
     }
@@ -121,12 +121,14 @@ pub(crate) async fn trigger(
     once: Once,
     workspace: Workspace,
     mut found: FoundJob,
+    expected: IfMatch,
     body: OptionalJson,
 ) -> Result<JsonAnswer<JobRun>, ApiProblem> {
     let TriggerBody { payload } = body.read()?;
     let id = JobRunId::new();
     let clients = once.answering(FirstAnswer::JobRun { id });
     let now = clients.clock.now();
+    expected.check(&found.job)?;
     admit(&found.job)?;
     let mut payloads = None;
     if let Some(PayloadList(list)) = payload {
@@ -135,7 +137,9 @@ pub(crate) async fn trigger(
         errors.into_result()?;
         payloads = Some(clients.store.put_run_payloads(list, now).await?);
     }
+    let mut tries = Tries::default();
     loop {
+        expected.check(&found.job)?;
         let new = NewJobRun {
             id,
             run_type: JobRunType::Manual,
@@ -145,7 +149,7 @@ pub(crate) async fn trigger(
             triggered_by: Some(workspace.key_id.clone()),
         };
         match start(&clients, &found, new, now).await {
-            Err(StoreError::Conflict) => found = found.again(&clients).await?,
+            Err(StoreError::Conflict) => found = found.again(&clients, &mut tries).await?,
             result => return Ok(JsonAnswer(result?)),
         }
     }

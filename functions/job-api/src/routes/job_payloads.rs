@@ -7,10 +7,11 @@ use sundial_model::InvalidFields;
 use sundial_model::payload::{IndexedPayload, PAYLOADS_MAX};
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
-use sundial_store::{Append, PARTS_MAX};
+use sundial_store::{Append, PARTS_MAX, StoredJob};
 
 use super::FoundJob;
 use crate::body::{PAGE_BYTES_MAX, Page};
+use crate::entity_tag::IfMatch;
 use crate::first_answer::{FirstAnswer, JobName};
 use crate::idempotency::Once;
 use crate::list_query::ListQuery;
@@ -45,11 +46,14 @@ pub(crate) struct Appended {
 pub(crate) async fn append(
     once: Once,
     FoundJob { job, .. }: FoundJob,
+    expected: IfMatch,
     PayloadPage(page): PayloadPage,
 ) -> Result<JsonAnswer<Appended>, ApiProblem> {
     let clients = once.answering(FirstAnswer::Appended { job: JobName::from(&job), appended: page.len() });
-    match clients.store.append_payloads(&job, &page, clients.clock.now()).await? {
+    let is_expected = |job: &StoredJob| expected.check(job).is_ok();
+    match clients.store.append_payloads(&job, &page, is_expected, clients.clock.now()).await? {
         Append::Done { payload_count } => Ok(JsonAnswer(Appended { appended: page.len(), payload_count })),
+        Append::Unwanted => Err(IfMatch::failed().into()),
         Append::Gone => Err(Problem::not_found(format!("job {}", job.id)).into()),
         Append::TooManyPayloads { payload_count } => {
             let message = format!(

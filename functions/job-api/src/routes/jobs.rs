@@ -2,7 +2,6 @@
 
 use axum::Json as JsonAnswer;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use futures::future::try_join_all;
 use http::StatusCode;
 use sundial_model::event::WorkReady;
@@ -11,13 +10,13 @@ use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::secret::{HasSecrets, SecretValues};
 use sundial_model::{InvalidFields, JobUuid};
 use sundial_runtime::Clients;
-use sundial_store::{StoreError, StoredJob};
+use sundial_store::{Deletion, StoreError, StoredJob, Tries};
 
 use super::{FoundJob, FoundProject, job_again};
 use crate::body::{Json, PAGE_BYTES_MAX, Page};
 use crate::check_job::{Place, check_definition_size, check_job_update, check_new_job};
 use crate::due::{announce, set_next};
-use crate::entity_tag::{EntityTag, IfMatch, IfNoneMatch};
+use crate::entity_tag::{EntityTag, IfMatch};
 use crate::first_answer::{FirstAnswer, JobName};
 use crate::following::let_runs_follow;
 use crate::idempotency::Once;
@@ -64,12 +63,8 @@ pub(crate) async fn create(
 pub(crate) async fn get(
     State(clients): State<Clients>,
     FoundJob { job, .. }: FoundJob,
-    unless: IfNoneMatch,
-) -> Result<Response, ApiProblem> {
-    if unless.is_known(&job) {
-        return Ok((StatusCode::NOT_MODIFIED, EntityTag::of(&job)).into_response());
-    }
-    Ok(whole(&clients, &job).await?.into_response())
+) -> Result<TaggedJob, ApiProblem> {
+    Ok(whole(&clients, &job).await?)
 }
 
 /// A job as it is answered, with as many of its payloads as an answer holds.
@@ -92,7 +87,7 @@ pub(crate) async fn list(
     /// Payloads are read for so many jobs at once.
     const AT_ONCE: usize = 10;
     let tag = query.tag()?;
-    let page = clients.store.jobs(project.id, query.after.as_deref(), query.limit).await?;
+    let page = clients.store.jobs(project.id, query.after()?.as_ref(), query.limit).await?;
     let has_tag = |job: &&StoredJob| tag.is_none_or(|(key, value)| job.definition.tags.has(key, value));
     let wanted: Vec<_> = page.jobs.iter().filter(has_tag).collect();
     let mut jobs = Vec::with_capacity(wanted.len());
@@ -100,7 +95,7 @@ pub(crate) async fn list(
         let answers = some.iter().map(|job| answer(&clients, job, LISTED_PAYLOADS_MAX, LISTED_PAYLOAD_BYTES_MAX));
         jobs.extend(try_join_all(answers).await?);
     }
-    let more = page.next_after.map(|id| query.cursor(&id));
+    let more = page.next_after.map(|id| query.cursor(id.as_str()));
     Ok(JsonAnswer(Page::filled(jobs, |job| query.cursor(job.id.as_str()), more)))
 }
 
@@ -113,18 +108,20 @@ pub(crate) async fn update(
 ) -> Result<TaggedJob, ApiProblem> {
     let place = Place { settings: &clients.settings, workspace: job.workspace_id, target: &project.target };
     let input = check_job_update(document, &job.id, &place)?;
-    let mut current = job;
+    let (mut current, mut tries) = (job, Tries::default());
     loop {
         expected.check(&current)?;
         match replace(&clients, &current, input.clone()).await {
             // A run of it started or ended meanwhile, or someone else changed it: the last one wins.
-            Err(ReplaceError::Store(StoreError::Conflict)) => current = job_again(&clients, &current).await?,
+            Err(ReplaceError::Store(StoreError::Conflict)) => {
+                current = job_again(&clients, &current, &mut tries).await?;
+            }
             Err(ReplaceError::Store(error)) => return Err(error.into()),
             Err(ReplaceError::Fields(errors)) => return Err(errors.into()),
             Ok((job, work)) => {
                 let now = clients.clock.now();
                 clients.bus.hand_over(work).await;
-                let_runs_follow(&clients, &job, now).await?;
+                let_runs_follow(&clients, &job, now).await;
                 announce(&clients, &job, now).await;
                 return Ok(whole(&clients, &job).await?);
             }
@@ -166,7 +163,7 @@ pub(crate) async fn delete(
     expected: IfMatch,
 ) -> Result<StatusCode, ApiProblem> {
     let is_expected = |job: &StoredJob| expected.check(job).is_ok();
-    let work = clients.store.delete_job(&job, is_expected, clients.clock.now()).await?;
-    clients.bus.hand_over(work.ok_or_else(IfMatch::failed)?).await;
-    Ok(StatusCode::NO_CONTENT)
+    let Deletion { work, outcome } = clients.store.delete_job(&job, is_expected, clients.clock.now()).await;
+    clients.bus.hand_over(work).await;
+    if outcome? { Ok(StatusCode::NO_CONTENT) } else { Err(IfMatch::failed().into()) }
 }

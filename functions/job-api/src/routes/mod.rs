@@ -14,14 +14,13 @@ pub(crate) mod signing_secrets;
 
 use std::collections::HashMap;
 use std::str::FromStr;
-use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use sundial_model::problem::Problem;
 use sundial_model::{JobRunId, ProjectName, WorkspaceId};
 use sundial_runtime::Clients;
-use sundial_store::{ApiKey, RunPartition, StoredJob, StoredProject};
+use sundial_store::{ApiKey, RunPartition, StoredJob, StoredProject, Tries};
 
 use crate::problem_response::ApiProblem;
 
@@ -42,9 +41,9 @@ pub(crate) struct FoundJob {
 
 impl FoundJob {
     /// The same as it is now: someone else has changed it since it was read.
-    pub(crate) async fn again(self, clients: &Clients) -> Result<Self, ApiProblem> {
+    pub(crate) async fn again(self, clients: &Clients, tries: &mut Tries) -> Result<Self, ApiProblem> {
         let Self { project, job } = self;
-        let job = job_again(clients, &job).await?;
+        let job = job_again(clients, &job, tries).await?;
         let found = clients.store.project(project.workspace_id, &project.name).await?;
         let project = found.ok_or_else(|| Problem::not_found(format!("project {}", project.name)))?;
         Ok(Self { project, job })
@@ -52,9 +51,8 @@ impl FoundJob {
 }
 
 /// A job as it is now, in a moment: someone else has changed it since it was read.
-pub(crate) async fn job_again(clients: &Clients, job: &StoredJob) -> Result<StoredJob, ApiProblem> {
-    // Spread, so that two that met once do not meet again.
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await;
+pub(crate) async fn job_again(clients: &Clients, job: &StoredJob, tries: &mut Tries) -> Result<StoredJob, ApiProblem> {
+    tries.again().await?;
     let again = clients.store.job(job.project_id, &job.id).await?.filter(|again| again.uuid == job.uuid);
     again.ok_or_else(|| Problem::not_found(format!("job {}", job.id)).into())
 }

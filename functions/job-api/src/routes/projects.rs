@@ -111,7 +111,7 @@ pub(crate) async fn list(
     workspace: Workspace,
     query: ListQuery,
 ) -> Result<JsonAnswer<Page<Value>>, ApiProblem> {
-    let projects = clients.store.projects(workspace.id, query.after.as_deref(), query.limit).await?;
+    let projects = clients.store.projects(workspace.id, query.after()?.as_ref(), query.limit).await?;
     let more = (projects.len() == query.limit).then(|| projects.last().map(|last| query.cursor(last.name.as_str())));
     let items = projects.iter().filter_map(|project| serde_json::to_value(answer(project)).ok()).collect();
     let cursor_after = |item: &Value| query.cursor(item["name"].as_str().unwrap_or_default());

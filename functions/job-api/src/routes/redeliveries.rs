@@ -13,7 +13,7 @@ use sundial_store::Redelivery;
 use super::FoundRun;
 use super::payloads::index_in;
 use crate::body::OptionalJson;
-use crate::first_answer::FirstAnswer;
+use crate::first_answer::{FirstAnswer, Subject};
 use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 
@@ -40,7 +40,7 @@ pub(crate) async fn of_payload(
     let RedeliverBody {} = body.read()?;
     let (run, index) = (partition.run.id, index_in(&partition, &parameters)?);
     // How many it will be is counted where it is done.
-    let clients = once.answering(FirstAnswer::Requested { requested: 0 });
+    let clients = once.answering(FirstAnswer::Requested { requested: 0, of: Some(Subject::JobRun { id: run }) });
     let redelivery = clients.store.redeliver_payload(run, index, clients.clock.now()).await?;
     answer(&once, run, redelivery).await
 }
@@ -50,7 +50,7 @@ pub(crate) async fn of_run(once: Once, FoundRun(partition): FoundRun, body: Opti
     let RedeliverBody {} = body.read()?;
     let run = partition.run.id;
     // How many it will be is counted where it is done.
-    let clients = once.answering(FirstAnswer::Requested { requested: 0 });
+    let clients = once.answering(FirstAnswer::Requested { requested: 0, of: Some(Subject::JobRun { id: run }) });
     let redelivery = clients.store.redeliver_failed(run, clients.clock.now()).await?;
     answer(&once, run, redelivery).await
 }

@@ -14,8 +14,6 @@ use sundial_runtime::Clients;
 
 use super::FoundJob;
 use crate::body::Json;
-use crate::first_answer::FirstAnswer;
-use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 
 /// How many occurrences are shown: 10 unless more are asked for.
@@ -40,8 +38,10 @@ pub(crate) struct PreviewBody {
 }
 
 /// Looks at a schedule that no job has.
-pub(crate) async fn preview(once: Once, Json(document): Json) -> Result<JsonAnswer<Preview>, ApiProblem> {
-    let clients = once.answering(FirstAnswer::NoEffect);
+pub(crate) async fn preview(
+    State(clients): State<Clients>,
+    Json(document): Json,
+) -> Result<JsonAnswer<Preview>, ApiProblem> {
     let body: PreviewBody = InvalidFields::read(document)?;
     Ok(JsonAnswer(look(&body.schedule, body.after.unwrap_or_else(|| clients.clock.now()), body.count)?))
 }

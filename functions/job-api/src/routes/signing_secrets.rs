@@ -11,7 +11,7 @@ use sundial_store::{REPLACED_SECRET_VALID_FOR, Rotation, SigningPurpose};
 
 use super::FoundProject;
 use crate::body::OptionalJson;
-use crate::first_answer::FirstAnswer;
+use crate::first_answer::{FirstAnswer, ProjectReference};
 use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 
@@ -55,7 +55,10 @@ async fn rotate(
     let secret = new_secret();
     let now = once.clients.clock.now();
     // The secret itself is shown this once: who asks again is told when the one before stops.
-    let clients = once.answering(FirstAnswer::Rotated { previous_valid_until: now + REPLACED_SECRET_VALID_FOR });
+    let clients = once.answering(FirstAnswer::Rotated {
+        previous_valid_until: now + REPLACED_SECRET_VALID_FOR,
+        project: Some(ProjectReference::from(&project)),
+    });
     let rotation = clients.store.rotate_secret(&project, purpose, &SecretText::new(secret.as_str()), now).await?;
     match rotation {
         Rotation::Done { previous_valid_until } => Ok(JsonAnswer(Rotated { secret, previous_valid_until })),

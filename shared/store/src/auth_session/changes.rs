@@ -91,6 +91,7 @@ impl Store {
     pub async fn create_auth_session(
         &self,
         project: &StoredProject,
+        uuid: AuthSessionUuid,
         new: NewAuthSession,
         operation: Option<OperationId>,
         now: Timestamp,
@@ -98,7 +99,7 @@ impl Store {
         if !Self::takes_jobs(project, now) {
             return Err(StoreError::Conflict);
         }
-        let (uuid, secrets) = (AuthSessionUuid::new(), SecretsId::new());
+        let secrets = SecretsId::new();
         let first = first_revision(uuid.0);
         let mut session = StoredAuthSession {
             uuid,
@@ -132,7 +133,7 @@ impl Store {
             work.push(session.work_ready());
         }
         writes.push(session.put(Expect::NothingBefore(first))?);
-        self.table.write(writes).await?;
+        self.write_effect(writes).await?;
         Ok((session, work))
     }
 

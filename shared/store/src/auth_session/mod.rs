@@ -171,7 +171,7 @@ impl Store {
     pub async fn auth_sessions(
         &self,
         project: ProjectId,
-        after: Option<&str>,
+        after: Option<&AuthSessionId>,
         limit: usize,
     ) -> Result<Vec<StoredAuthSession>, StoreError> {
         let mut range = Range::prefix(&keys::auth_sessions(project), keys::AUTH_SESSION_PREFIX);

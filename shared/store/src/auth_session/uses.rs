@@ -21,7 +21,7 @@ impl Store {
     ) -> Result<Option<JobRunId>, StoreError> {
         let mut after = None;
         loop {
-            let page = self.jobs(project, after.as_deref(), PAGE_LENGTH).await?;
+            let page = self.jobs(project, after.as_ref(), PAGE_LENGTH).await?;
             for run in page.jobs.iter().flat_map(|job| &job.active_runs) {
                 // The job may have got another session since.
                 let snapshot = self.snapshot(*run).await?;
@@ -48,7 +48,7 @@ impl Store {
         let names_one = |job: &StoredJob| job.definition.auth_session.is_some();
         let mut after = None;
         loop {
-            let page = self.jobs(project, after.as_deref(), PAGE_LENGTH).await?;
+            let page = self.jobs(project, after.as_ref(), PAGE_LENGTH).await?;
             after = page.next_after;
             if page.jobs.iter().any(names_one) {
                 return Ok(true);

@@ -210,20 +210,38 @@ impl Table {
     }
 }
 
+/// The tries of something that others may be faster at, each time: there are [`Tries::MAX`] at most.
+#[derive(Debug, Default)]
+pub struct Tries(u32);
+
+impl Tries {
+    const MAX: u32 = 24;
+
+    /// Waits for the next try, after one that met somebody else's change.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there were enough.
+    pub async fn again(&mut self) -> Result<(), StoreError> {
+        self.0 += 1;
+        if self.0 >= Self::MAX {
+            return Err(StoreError::Conflict);
+        }
+        // Spread, so that two that met once do not meet again.
+        let spread = fastrand::u64(0..10 << self.0.min(6));
+        tokio::time::sleep(Duration::from_millis(5 + spread)).await;
+        Ok(())
+    }
+}
+
 /// Reads, decides and writes again, when what was read had changed before the write.
 pub(crate) async fn retry_on_conflict<T, F: Future<Output = Result<T, StoreError>>>(
     mut attempt: impl FnMut() -> F,
 ) -> Result<T, StoreError> {
-    const TRIES_MAX: u32 = 24;
-    for tries in 1..TRIES_MAX {
+    let mut tries = Tries::default();
+    loop {
         match attempt().await {
-            Err(StoreError::Conflict) => {
-                // Spread, so that two that met once do not meet again.
-                let spread = fastrand::u64(0..10 << tries.min(6));
-                tokio::time::sleep(Duration::from_millis(5 + spread)).await;
-            }
+            Err(StoreError::Conflict) => tries.again().await?,
             result => return result,
         }
     }
-    attempt().await
 }
