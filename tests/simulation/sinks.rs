@@ -33,7 +33,7 @@ async fn tries(world: &CalmWorld, run: &str, index: usize) -> Vec<(Duration, Str
 }
 
 #[test]
-fn a_receiver_that_is_back_after_27_hours_gets_everything_at_the_eighth_attempt() {
+fn a_receiver_that_is_back_after_24_and_a_half_hours_gets_everything_at_the_eighth_attempt() {
     play(async |world| {
         // The last attempt comes after 24.8 hours at the earliest.
         let run = world.start(job(2, world.now() + HOUR * 24 + MINUTE * 30, &json!({}))).await;

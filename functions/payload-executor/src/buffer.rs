@@ -6,7 +6,8 @@ use sundial_outbound::answer_memory::HeldMemory;
 use sundial_store::{Outcome, extension_writes_max, json_bytes, keys};
 use tokio::time::Instant;
 
-use crate::delivery::{BATCH_BYTES, TriedDeliveries};
+use crate::delivery_end::TriedDeliveries;
+use crate::due_deliveries::BATCH_BYTES;
 use crate::ready::Task;
 
 /// A transaction takes 100 writes and 4 MB; some are kept back for the lane and the queue, and what

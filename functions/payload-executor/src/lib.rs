@@ -12,6 +12,8 @@ mod claims;
 mod closing;
 mod context;
 mod delivery;
+mod delivery_end;
+mod due_deliveries;
 mod lease;
 mod lifecycle;
 mod payload_reader;

@@ -21,10 +21,12 @@ const DELAYS: [Duration; 7] = [
 pub const SCHEDULE_TIME: Duration = HOUR.saturating_mul(28);
 /// A receiver may ask for so much time at once. What it asks for beyond that, it does not get.
 const RETRY_AFTER_MAX: Duration = HOUR.saturating_mul(24);
+/// What could not be read to be sent is read again after this long at the earliest.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// The last attempt is due so long after the first one at the latest, whatever the receiver asks for.
-const AGE_MAX: Duration = HOUR.saturating_mul(72);
-/// No delivery takes longer, from when it is first due to its end: it may become due a last time at its greatest
-/// age, and then wait for a dead sink; the rest is for the timer. What it needs is kept for so long.
+pub(crate) const AGE_MAX: Duration = HOUR.saturating_mul(72);
+/// No delivery takes longer, from when it is first due to its end: at its greatest age it is tried a last time, even
+/// if the sink is dead; the rest is for the timer, and for a worker that is lost. What it needs is kept for so long.
 pub const DELIVERY_TIME_MAX: Duration = HOUR.saturating_mul(5 * 24);
 
 /// The HTTP status by which a receiver says that it never wants this again.
@@ -37,6 +39,13 @@ pub struct DeliveryFailure {
     pub status_code: Option<u16>,
     /// How long the sink asked us to wait.
     pub retry_after: Option<Duration>,
+}
+
+impl DeliveryFailure {
+    /// How long the sink is left alone, because it asked for that.
+    pub(crate) fn asked_for(&self) -> Duration {
+        self.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX)
+    }
 }
 
 /// When to try again what was first due at `since`, after `attempts_made`, at `now`; `None` when the delivery
@@ -56,8 +65,17 @@ pub fn next_delivery(
     }
     let index = usize::try_from(attempts_made.checked_sub(1)?).ok()?;
     let delay = DELAYS.get(index)?.mul_f64(1.0 + 0.1 * spread.clamp(-1.0, 1.0));
-    let delay = delay.max(failure.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
+    let delay = delay.max(failure.asked_for());
     let last_at = since + AGE_MAX;
+    (now < last_at).then(|| (now + delay).min(last_at))
+}
+
+/// When to look again for what was first due at `since` and could not be read to be sent, at `now`: that uses up
+/// no attempt. `None` when it is given up.
+pub fn next_reading(since: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let last_at = since + AGE_MAX;
+    // After twice as long each time.
+    let delay = now.since(since).clamp(READ_AGAIN_AFTER, HOUR);
     (now < last_at).then(|| (now + delay).min(last_at))
 }
 
@@ -99,6 +117,18 @@ mod tests {
         let next = next_delivery(&greedy, 1, Timestamp::EPOCH, Timestamp::EPOCH, 0.0);
         assert_eq!(next, Some(Timestamp::EPOCH + HOUR * 24));
         assert_eq!(all_attempts(&greedy, 0.0), (4, AGE_MAX));
-        assert!(AGE_MAX + SCHEDULE_TIME < DELIVERY_TIME_MAX, "and what it needs is there for as long");
+        assert!(AGE_MAX < DELIVERY_TIME_MAX, "and what it needs is there for as long");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_read_again_less_and_less_often_for_three_days() {
+        let since = Timestamp::from_seconds(1_000_000);
+        let (mut now, mut waits) = (since, Vec::new());
+        while let Some(next) = next_reading(since, now) {
+            waits.push(next.since(now).as_secs());
+            now = next;
+        }
+        assert_eq!((waits[..7].to_vec(), now), (vec![60, 60, 120, 240, 480, 960, 1920], since + AGE_MAX));
+        assert!(waits.len() < 100, "{}", waits.len());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sundial_model::Timestamp;
 
-use crate::sink_delivery::{DeliveryFailure, GONE, SCHEDULE_TIME};
+use crate::sink_delivery::{AGE_MAX, DeliveryFailure, GONE, SCHEDULE_TIME};
 
 /// After so many failures in a row a sink is dead.
 const FAILURES_MAX: u32 = 20;
@@ -27,6 +27,9 @@ pub struct SinkHealth {
     /// It is dead, and the next probe may start then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probe_at: Option<Timestamp>,
+    /// Since when it is dead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dead_since: Option<Timestamp>,
 }
 
 /// What may be done with deliveries that are due.
@@ -36,7 +39,8 @@ pub enum SinkAdmission {
     Open,
     /// One of them is tried.
     Probe,
-    /// They have waited for as long as all attempts take: all of them are tried once more, and then given up.
+    /// They have waited for a dead sink for as long as all attempts take, or are as old as they may get: all of them
+    /// are tried once more, and then given up.
     Last,
     /// They wait until then.
     Wait(Timestamp),
@@ -64,18 +68,23 @@ impl SinkHealth {
             // Whoever says that it never wants this one has been reached.
             None => *self = Self::default(),
             Some(failure) if failure.status_code == Some(GONE) => *self = Self::default(),
-            Some(_) => self.note_failure(now),
+            Some(failure) => self.note_failure(failure, now),
         }
     }
 
-    fn note_failure(&mut self, now: Timestamp) {
+    fn note_failure(&mut self, failure: &DeliveryFailure, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         // Those that were under way when it died say nothing new.
         let is_news = self.probe_at.is_none_or(|probe_at| probe_at <= now);
         if self.failures >= FAILURES_MAX && is_news {
             let wait = PROBE_AFTER.saturating_mul(2_u32.saturating_pow(self.probes)).min(PROBE_WITHIN);
             self.probe_at = Some(now + wait);
+            self.dead_since.get_or_insert(now);
             self.probes = self.probes.saturating_add(1);
+        }
+        // But what they ask for holds.
+        if let Some(probe_at) = &mut self.probe_at {
+            *probe_at = (*probe_at).max(now + failure.asked_for());
         }
     }
 
@@ -86,20 +95,28 @@ impl SinkHealth {
         }
     }
 
-    /// What may be done with deliveries that have been due since `since`.
+    /// What may be done with deliveries that were first due at `since`.
     pub fn admits(&self, since: Timestamp, now: Timestamp) -> SinkAdmission {
         match self.probe_at {
             None => SinkAdmission::Open,
-            Some(_) if since + SCHEDULE_TIME <= now => SinkAdmission::Last,
+            Some(_) if self.last_at(since) <= now => SinkAdmission::Last,
             Some(probe_at) if probe_at <= now => SinkAdmission::Probe,
             Some(probe_at) => SinkAdmission::Wait(probe_at),
         }
+    }
+
+    /// When what was first due at `since` does not wait any longer for a sink that is dead.
+    fn last_at(&self, since: Timestamp) -> Timestamp {
+        // Whatever it waited for before, it did not wait for a dead sink.
+        (since.max(self.dead_since.unwrap_or(since)) + SCHEDULE_TIME).min(since + AGE_MAX)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
 
     fn failed(status_code: u16) -> DeliveryFailure {
         DeliveryFailure { status_code: Some(status_code), retry_after: None }
@@ -156,10 +173,45 @@ mod tests {
     }
 
     #[test]
-    fn what_has_waited_as_long_as_all_attempts_take_is_tried_once_more() {
+    fn what_has_waited_for_a_dead_sink_as_long_as_all_attempts_take_is_tried_once_more() {
+        let died = Timestamp::from_seconds(1_000_000);
+        let last_at = |since: Timestamp| {
+            let hours = (0..100).map(|hour| died + HOUR * hour);
+            let mut lasts = hours.filter(|now| dead(died).admits(since, *now) == SinkAdmission::Last);
+            lasts.next().expect("a last time")
+        };
+        assert_eq!(last_at(died - Duration::from_secs(1)), died + HOUR * 28);
+        assert_eq!(last_at(died + HOUR * 5), died + HOUR * (5 + 28));
+        // Those that waited for something else have their time as well, as long as they are not too old.
+        assert_eq!(last_at(died - HOUR * 40), died + HOUR * 28);
+        assert_eq!(last_at(died - HOUR * 48), died + HOUR * 24);
+        assert_eq!(last_at(died - HOUR * 72), died);
+    }
+
+    #[test]
+    fn a_sink_that_died_again_has_its_time_again() {
+        let died = Timestamp::from_seconds(1_000_000);
+        let mut health = dead(died);
+        health.note(None, died + HOUR * 27);
+        (0..FAILURES_MAX).for_each(|_| health.note(Some(&failed(500)), died + HOUR * 27));
+        assert_ne!(health.admits(died, died + HOUR * 28), SinkAdmission::Last);
+        assert_eq!(health.admits(died, died + HOUR * 55), SinkAdmission::Last);
+    }
+
+    #[test]
+    fn a_dead_sink_that_asks_for_time_gets_it_up_to_a_day() {
         let now = Timestamp::from_seconds(1_000_000);
-        let health = dead(now);
-        assert_eq!(health.admits(now - SCHEDULE_TIME, now), SinkAdmission::Last);
-        assert_ne!(health.admits(now - SCHEDULE_TIME + Duration::from_secs(1), now), SinkAdmission::Last);
+        let busy = |hours: u32| DeliveryFailure { status_code: Some(503), retry_after: Some(HOUR * hours) };
+        let mut health = dead(now);
+        // Also by one that was under way when it died.
+        health.note(Some(&busy(2)), now);
+        assert_eq!(health.admits(now, now), SinkAdmission::Wait(now + HOUR * 2));
+        health.note(Some(&failed(503)), now);
+        assert_eq!(health.admits(now, now), SinkAdmission::Wait(now + HOUR * 2));
+        health.note(Some(&busy(1_000)), now + HOUR * 2);
+        assert_eq!(health.probe_at(), Some(now + HOUR * 26));
+        let mut health = SinkHealth::default();
+        (0..FAILURES_MAX).for_each(|_| health.note(Some(&busy(3)), now));
+        assert_eq!(health.probe_at(), Some(now + HOUR * 3));
     }
 }

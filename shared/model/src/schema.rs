@@ -60,6 +60,8 @@ fn url() -> Value {
 }
 
 const API_NAME: &str = r"^(?!auth-sessions/)(?!(?:[^/]*/)*\.{1,2}(?:/|$))[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*$";
+/// No segment is `.` or `..`.
+const KEY_PREFIX: &str = r"^(?!(?:[^/]*/)*\.{1,2}(?:/|$))[^\x00-\x1f\x7f-\x9f]*$";
 /// The grammar of vercel/ms.
 const MS_STRING: &str = r"^-?[0-9]*\.?[0-9]+ *[A-Za-z]*$";
 const HEADER_NAME: &str = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$";
@@ -85,7 +87,7 @@ leaves! {
     BaseUrl as "BaseUrl": url();
     BucketName as "BucketName": json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]*(?:\\.?[a-z0-9-]+)*[a-z0-9]$", "minLength": 3, "maxLength": 63 });
     Region as "Region": json!({ "type": "string", "pattern": "^[A-Za-z0-9-]{1,32}$" });
-    KeyPrefix as "KeyPrefix": json!({ "type": "string", "maxLength": 512 });
+    KeyPrefix as "KeyPrefix": json!({ "type": "string", "pattern": KEY_PREFIX, "maxLength": 512 });
     SecretText as "SecretText": json!({
         "type": "string", "description": "Comes back as `[redacted]`, which may be sent back as long as the place it is sent to is the same."
     });

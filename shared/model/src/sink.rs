@@ -35,12 +35,14 @@ checked_text!(
 );
 
 fn is_prefix(text: &str) -> bool {
-    text.len() <= 512 && !text.chars().any(char::is_control)
+    // Those segments are taken out of a URL on its way, so that its signature is none any more.
+    let is_plain = !text.split('/').any(|segment| matches!(segment, "." | ".."));
+    is_plain && text.len() <= 512 && !text.chars().any(char::is_control)
 }
 
 checked_text!(
     /// What comes before an object's key, as it is: a folder ends with its own slash.
-    KeyPrefix, is_prefix, "must be at most 512 bytes without control characters"
+    KeyPrefix, is_prefix, "must be at most 512 bytes without control characters and without the segments . and .."
 );
 
 /// A sink: one delivery for each run, as soon as it ends.
@@ -224,6 +226,14 @@ mod tests {
     fn sinks_are_refused_field_by_field() {
         check(json!({ "type": "webhook", "url": "https://example.com/hook" }), &[]);
         check(json!({ "type": "s3", "bucket": "results", "region": "eu-central-1", "prefix": "a/" }), &[]);
+        for prefix in [".", "..", "./", "../", "a/../b/", "a/.", "a/./", "/.."] {
+            let sink = json!({ "type": "s3", "bucket": "results", "region": "eu-central-1", "prefix": prefix });
+            check(sink, &["/prefix"]);
+        }
+        for prefix in ["", "/", "//", ".a/", "..a", "a./", ".../", "a..b/", "v1.2/"] {
+            let sink = json!({ "type": "s3", "bucket": "results", "region": "eu-central-1", "prefix": prefix });
+            check(sink, &[]);
+        }
         check(json!({ "type": "webhook", "url": "nowhere", "colour": "red" }), &["/colour", "/url"]);
         check(json!({ "type": "s3", "bucket": "No", "region": "", "accessKeyId": "A" }), &["/bucket", "/region"]);
         check(json!({ "type": "s3", "bucket": "abc", "region": "x", "accessKeyId": "A" }), &["/secretAccessKey"]);

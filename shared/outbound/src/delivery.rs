@@ -34,8 +34,8 @@ pub struct DeliveryOutcome {
     pub error: Option<String>,
     /// The beginning of the answer, when it went wrong.
     pub response: Option<String>,
-    /// Whether this says anything of the receiver.
-    pub was_sent: bool,
+    /// Whether this says anything of the receiver: nothing does that was not sent for a reason of ours.
+    pub concerns_receiver: bool,
 }
 
 impl DeliveryOutcome {
@@ -47,7 +47,7 @@ impl DeliveryOutcome {
             duration: Duration::ZERO,
             error: Some(error.to_owned()),
             response: None,
-            was_sent: false,
+            concerns_receiver: false,
         }
     }
 }
@@ -61,7 +61,7 @@ impl OutboundClient {
     ) -> DeliveryOutcome {
         match request {
             Ok(request) => outcome(self.send(request).await.result, begun.elapsed()),
-            Err(message) => outcome(CallResult::ConnectionError(message), begun.elapsed()),
+            Err(message) => DeliveryOutcome { duration: begun.elapsed(), ..DeliveryOutcome::not_sent(&message) },
         }
     }
 }
@@ -93,19 +93,25 @@ pub(crate) fn request(method: Method, url: String, headers: HeaderMap, body: Vec
 }
 
 fn outcome(result: CallResult, duration: Duration) -> DeliveryOutcome {
-    let delivered =
-        DeliveryOutcome { failure: None, status_code: None, duration, error: None, response: None, was_sent: true };
+    let delivered = DeliveryOutcome {
+        failure: None,
+        status_code: None,
+        duration,
+        error: None,
+        response: None,
+        concerns_receiver: true,
+    };
     let (status_code, retry_after, error, body) = match result {
-        CallResult::Answer { status: status @ 200..=299, .. } | CallResult::TooLarge { status: status @ 200..=299 } => {
+        CallResult::Answer { status: status @ 200..=299, .. } => {
             return DeliveryOutcome { status_code: Some(status), ..delivered };
         }
         CallResult::Answer { status, retry_after, body, .. } => {
             (Some(status), retry_after, format!("the receiver answered with status {status}"), body)
         }
-        CallResult::TooLarge { status } => {
-            (Some(status), None, "the receiver's answer does not end".to_owned(), Vec::new())
+        // None is refused for its length, since all are cut.
+        CallResult::TooLarge { .. } | CallResult::Timeout => {
+            (None, None, "the receiver did not answer in time".to_owned(), Vec::new())
         }
-        CallResult::Timeout => (None, None, "the receiver did not answer in time".to_owned(), Vec::new()),
         CallResult::ConnectionError(message) | CallResult::BlockedAddress(message) => (None, None, message, Vec::new()),
     };
     let kept = &body[..body.len().min(ANSWER_BYTES_KEPT)];

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod answer_memory;
+mod bucket;
 mod call_failure;
 pub mod client;
 pub mod delivery;

@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation};
-use aws_sdk_s3::presigning::PresigningConfig;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::Method;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sundial_model::payload::{ApiName, Parameters};
@@ -13,9 +11,9 @@ use sundial_model::secret::SecretText;
 use sundial_model::sink::Sink;
 use sundial_model::{JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, WorkspaceId};
 
+use crate::bucket::{error_code_of_bucket, presign_put};
 use crate::client::{OutboundClient, OutboundRequest};
-use crate::delivery::{DELIVERY_TIMEOUT, json_headers, request, signed_post};
-
+use crate::delivery::{json_headers, request, signed_post};
 use crate::own_role::OwnRole;
 
 pub use crate::delivery::DeliveryOutcome;
@@ -151,7 +149,13 @@ impl OutboundClient {
     ) -> DeliveryOutcome {
         let begun = Instant::now();
         let request = delivery_request(sink, signers, delivery, now).await;
-        self.try_to_deliver(request, begun).await
+        let outcome = self.try_to_deliver(request, begun).await;
+        if sink.bucket_of_own_role().is_none() {
+            return outcome;
+        }
+        // All else that it answers is the deployment's: who its role is, and what that signed with.
+        let response = outcome.response.as_deref().and_then(error_code_of_bucket);
+        DeliveryOutcome { response, ..outcome }
     }
 }
 
@@ -174,42 +178,6 @@ async fn delivery_request(
             Ok(request(Method::PUT, url, headers, body))
         }
     }
-}
-
-/// The URL that puts an object. The SDK signs; the guarded client sends.
-async fn presign_put(
-    sink: &Sink,
-    own_role: Option<&OwnRole>,
-    key: &str,
-    headers: &mut HeaderMap,
-) -> Result<String, String> {
-    let Sink::S3 { bucket, region, access_key_id, secret_access_key, endpoint, force_path_style, .. } = sink else {
-        return Err("the sink is no bucket".to_owned());
-    };
-    let client = match (access_key_id, secret_access_key, endpoint, own_role) {
-        (Some(key_id), Some(secret), ..) => {
-            let mut config = aws_sdk_s3::Config::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .region(Region::new(region.as_str().to_owned()))
-                .credentials_provider(Credentials::new(key_id, secret.expose(), None, None, "sink"))
-                .force_path_style(*force_path_style)
-                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
-            config.set_endpoint_url(endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()));
-            aws_sdk_s3::Client::from_conf(config.build())
-        }
-        (None, None, None, Some(own_role)) => own_role.client_in(region.as_str()),
-        _ => return Err("the sink has no access key".to_owned()),
-    };
-    let expiry = PresigningConfig::expires_in(DELIVERY_TIMEOUT * 2).map_err(|error| error.to_string())?;
-    let request = client.put_object().bucket(bucket.as_str()).key(key);
-    let request = request.content_type("application/json").presigned(expiry).await;
-    let request = request.map_err(|error| format!("the request cannot be signed: {error}"))?;
-    for (name, value) in request.headers() {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {
-            headers.insert(name, value);
-        }
-    }
-    Ok(request.uri().to_owned())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::{Unread, Worker};
 use crate::attempt::too_many_payloads;
 use crate::buffer::Batch;
 use crate::claims::Claims;
-use crate::delivery::{Ended, due_with};
+use crate::due_deliveries::{Ended, due_with};
 
 /// A retry that is further off than this is given back to the queue until then, and so is a sooner one
 /// when there is no room for what waits here.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Worker;
 use super::drafting::Draft;
 use crate::context::RunContext;
-use crate::delivery::{Due, in_batches};
+use crate::due_deliveries::{Due, in_batches};
 
 /// A step looks at so many segments at most, for so long, and makes so many batches due.
 const SEGMENTS_AT_ONCE: u32 = 5;

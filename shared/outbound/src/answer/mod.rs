@@ -19,7 +19,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct AnswerLimit {
     /// So many bytes at most.
     pub bytes_max: usize,
-    /// What is longer is cut off, rather than refused.
+    /// What is longer, or breaks off, is cut off there, rather than refused.
     pub is_cut: bool,
 }
 
@@ -42,7 +42,7 @@ impl From<CallResult> for OutboundAnswer {
 /// takes is up to us, and is no delay of the target's. Nothing is read then, so that the target is
 /// held back by the connection; what it makes of that is its own affair.
 ///
-/// An answer beyond its limit is none; or, if it `is_cut`, its beginning.
+/// An answer that is beyond its limit or does not come to its end is none; or, if it `is_cut`, what there was of it.
 pub(crate) async fn read_answer(
     mut answer: reqwest::Response,
     AnswerLimit { bytes_max, is_cut }: AnswerLimit,
@@ -72,6 +72,7 @@ pub(crate) async fn read_answer(
         let chunk = match timeout_at(deadline, answer.chunk()).await {
             Ok(Ok(Some(chunk))) => chunk,
             Ok(Ok(None)) => break,
+            Ok(Err(_)) | Err(_) if is_cut => break,
             Ok(Err(error)) => return failure(error).into(),
             Err(_) => return CallResult::Timeout.into(),
         };

@@ -171,6 +171,24 @@ fn retry_after_is_read_in_both_forms() {
 }
 
 #[tokio::test]
+async fn an_answer_that_may_be_cut_and_breaks_off_is_what_there_was_of_it() {
+    let head = "HTTP/1.1 410 Gone\r\nretry-after: 60\r\ncontent-length: 100\r\n\r\ngone";
+    let reset = serve(move |mut stream| stream.write_all(head.as_bytes()));
+    let stalled = serve(move |mut stream| {
+        stream.write_all(head.as_bytes())?;
+        // Until the client hangs up.
+        stream.read(&mut [0; 1]).map(drop)
+    });
+    for url in [reset, stalled] {
+        let mut request = request(&url, Duration::from_millis(500), KIB);
+        request.answer_limit.is_cut = true;
+        let answer = client(&AnswerMemory::default()).send(request).await;
+        let (is_json, retry_after) = (false, Some(Duration::from_secs(60)));
+        assert_eq!(answer.result, CallResult::Answer { status: 410, is_json, retry_after, body: b"gone".to_vec() });
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_may_be_cut_is_its_beginning_whatever_it_says_of_its_length() {
     let memory = AnswerMemory::default();
     let announced = serve(|mut stream| {
