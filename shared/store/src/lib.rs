@@ -36,6 +36,7 @@ mod run_payloads;
 mod run_view;
 mod secrets;
 mod segment;
+mod segment_deliveries;
 mod signing_secrets;
 mod snapshot;
 mod start;
@@ -68,13 +69,12 @@ pub use payload_parts::{PAYLOAD_BYTES_MAX, PayloadPart};
 pub use projects::StoredProject;
 pub use put_backs::{PUT_BACK_MAX, PutBack};
 pub use queue::Queue;
-pub use redelivery::{
-    DeliveryRequest, DeliveryStanding, REDELIVERY_LANE, Redelivery, RedeliveryProgress, SegmentDeliveries,
-};
+pub use redelivery::{DeliveryRequest, REDELIVERY_LANE, Redelivery, RedeliveryProgress};
 pub use run_partition::{RunPartition, StoredJobRun};
 pub use run_payloads::extension_writes_max;
 pub use run_view::RunView;
 pub use segment::{SegmentAttempts, SegmentOutcomes};
+pub use segment_deliveries::{DeliveryStanding, SegmentDeliveries};
 pub use signing_secrets::{REPLACED_SECRET_VALID_FOR, Rotation, SigningPurpose, SigningSecrets};
 pub use snapshot::Snapshot;
 pub use start::{LOST_EVENT_AFTER, NewJobRun, NewRecords, Recorded};

@@ -5,19 +5,17 @@
 //! All of it goes through the first lane of the run: whoever requests something writes that, and is
 //! refused when somebody else has meanwhile.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 use sundial_engine::sink_delivery::DELIVERY_TIME_MAX;
 use sundial_model::event::WorkReady;
-use sundial_model::run::DeliveryStatus;
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::error::StoreError;
 use crate::item::as_json;
 use crate::lane::Lane;
-use crate::outcome::{DeliveryRecord, DueDeliveries, json_bytes};
+use crate::outcome::{DueDeliveries, json_bytes};
 use crate::run_partition::RunPartition;
+use crate::segment_deliveries::DeliveryStanding;
 use crate::snapshot::Snapshot;
 use crate::table::retry_on_conflict;
 use crate::{Commit, Store, TransactionToken, keys};
@@ -25,7 +23,7 @@ use crate::{Commit, Store, TransactionToken, keys};
 /// The lane through which deliveries are requested again.
 pub const REDELIVERY_LANE: u32 = 0;
 
-/// Deliveries that were requested again together.
+/// Deliveries that were requested again together, or were found to be moot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryRequest {
@@ -36,12 +34,16 @@ pub struct DeliveryRequest {
     /// The payloads, in order.
     #[serde(with = "as_json")]
     pub indices: Vec<u32>,
+    /// Nothing is due with it: the payloads have ended in a later generation, so that these deliveries do not count
+    /// any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_moot: bool,
 }
 
 impl DeliveryRequest {
     /// The request that makes these due.
     pub fn of(due: &DueDeliveries) -> Self {
-        Self { generation: due.generation, round: due.round, indices: due.indices.clone() }
+        Self { generation: due.generation, round: due.round, indices: due.indices.clone(), is_moot: false }
     }
 }
 
@@ -50,62 +52,6 @@ impl DeliveryRequest {
 pub struct RedeliveryProgress {
     /// The first payload that was not looked at.
     pub next: u32,
-}
-
-/// Where the delivery of a payload's result stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryStanding {
-    /// It was not tried to its end.
-    Pending,
-    /// It has ended.
-    Ended {
-        /// Whether it was taken.
-        was_delivered: bool,
-        /// How often it had been requested again.
-        round: u32,
-    },
-}
-
-/// Where the deliveries of a segment stand.
-#[derive(Clone, Debug, Default)]
-pub struct SegmentDeliveries(HashMap<(u32, u32), (u32, Option<DeliveryStatus>)>);
-
-impl SegmentDeliveries {
-    pub(crate) fn new(records: &[DeliveryRecord], requests: &[DeliveryRequest]) -> Self {
-        let mut latest: HashMap<(u32, u32), (u32, Option<DeliveryStatus>)> = HashMap::new();
-        let mut note = |index, generation, round, end: Option<DeliveryStatus>| {
-            let known = latest.entry((index, generation)).or_insert((round, None));
-            // Within a round the order is not needed: it ends once.
-            *known = match known.0.cmp(&round) {
-                std::cmp::Ordering::Less => (round, end),
-                std::cmp::Ordering::Equal => (round, known.1.or(end)),
-                std::cmp::Ordering::Greater => *known,
-            };
-        };
-        for record in records {
-            let end = Some(record.attempt.status).filter(|status| *status != DeliveryStatus::Retrying);
-            note(record.index, record.generation, record.round, end);
-        }
-        for request in requests {
-            request.indices.iter().for_each(|index| note(*index, request.generation, request.round, None));
-        }
-        Self(latest)
-    }
-
-    /// Whether any of them was given up.
-    pub fn has_failures(&self) -> bool {
-        self.0.values().any(|(_, end)| *end == Some(DeliveryStatus::Failed))
-    }
-
-    /// Where the delivery of a payload stands that ended in this generation.
-    pub fn standing(&self, index: u32, generation: u32) -> DeliveryStanding {
-        match self.0.get(&(index, generation)) {
-            Some((round, Some(status))) => {
-                DeliveryStanding::Ended { was_delivered: *status == DeliveryStatus::Delivered, round: *round }
-            }
-            _ => DeliveryStanding::Pending,
-        }
-    }
 }
 
 /// What a wish to deliver once more came to.
@@ -139,6 +85,11 @@ impl Lane {
         } else {
             self.deliveries_failed -= 1;
         }
+    }
+
+    /// A delivery that was given up is of no account any more.
+    pub fn drop_given_up(&mut self) {
+        self.deliveries_failed -= 1;
     }
 
     /// It is looked at now, unless a worker is there; and its sink, if that was dead, is probed.
@@ -201,7 +152,7 @@ impl Store {
     }
 
     /// Requests that all deliveries of a run that were given up are made once more. A worker makes them due, step
-    /// by step.
+    /// by step; those of results that a later generation has replaced it takes out of the counters instead.
     ///
     /// # Errors
     /// When the table cannot be reached.
@@ -241,49 +192,5 @@ impl Store {
         let Some(secrets) = snapshot.secrets else { return Ok(None) };
         let are_there = !self.table.existing(vec![keys::secrets(secrets)]).await?.is_empty();
         Ok((!are_there).then(|| "the secrets that the job run was recorded with are not kept any more".to_owned()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sundial_model::run::DeliveryAttempt;
-
-    fn record(index: u32, generation: u32, round: u32, status: DeliveryStatus) -> DeliveryRecord {
-        let attempt = DeliveryAttempt {
-            time: Timestamp::EPOCH,
-            status,
-            status_code: None,
-            duration_ms: 0,
-            error: None,
-            response: None,
-        };
-        DeliveryRecord { index, generation, round, attempt }
-    }
-
-    #[test]
-    fn a_delivery_stands_where_its_last_round_has_come_to_whatever_clocks_say() {
-        use DeliveryStatus::{Delivered, Failed, Retrying};
-        let records = [
-            record(1, 1, 0, Failed),
-            record(1, 1, 0, Retrying),
-            record(2, 1, 1, Delivered),
-            record(2, 1, 0, Failed),
-            record(3, 1, 0, Delivered),
-            record(4, 1, 0, Retrying),
-            record(5, 2, 0, Failed),
-        ];
-        let requests = [
-            DeliveryRequest { generation: 1, round: 1, indices: vec![2, 3] },
-            DeliveryRequest { generation: 1, round: 1, indices: vec![5] },
-        ];
-        let deliveries = SegmentDeliveries::new(&records, &requests);
-        let ended = |was_delivered, round| DeliveryStanding::Ended { was_delivered, round };
-        assert_eq!(deliveries.standing(1, 1), ended(false, 0));
-        assert_eq!(deliveries.standing(2, 1), ended(true, 1));
-        assert_eq!(deliveries.standing(3, 1), DeliveryStanding::Pending, "it was requested again");
-        assert_eq!(deliveries.standing(4, 1), DeliveryStanding::Pending);
-        assert_eq!(deliveries.standing(5, 2), ended(false, 0), "the request was for another generation");
-        assert_eq!(deliveries.standing(6, 1), DeliveryStanding::Pending, "it was never tried");
     }
 }

@@ -9,8 +9,8 @@ use crate::commit::{AttemptsItem, DeliveriesItem, OutcomesItem};
 use crate::error::StoreError;
 use crate::item::{Item, read, text};
 use crate::outcome::{AttemptRecord, DeliveryRecord, DueDeliveries, Outcome};
-use crate::redelivery::SegmentDeliveries;
 use crate::run_partition::StoredJobRun;
+use crate::segment_deliveries::SegmentDeliveries;
 use crate::table::Range;
 use crate::{Store, keys};
 

@@ -1,10 +1,14 @@
-//! Making deliveries due again that were given up, when a user has asked for all of them: step by step,
+//! Making deliveries due again that were given up, or dropping them where their result was replaced, when a user has asked for all of them: step by step,
 //! beside everything else, so that it does not matter how many payloads the run has.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sundial_model::Timestamp;
-use sundial_store::{DeliveryRequest, DeliveryStanding, RedeliveryProgress, StoreError, json_bytes, keys};
+use sundial_store::{
+    DeliveryRequest, DeliveryStanding, RedeliveryProgress, SegmentDeliveries, SegmentOutcomes, StoreError, json_bytes,
+    keys,
+};
 use tokio::time::Instant;
 
 use super::Worker;
@@ -16,6 +20,8 @@ use crate::due_deliveries::{Due, in_batches};
 const SEGMENTS_AT_ONCE: u32 = 5;
 const LOOK_FOR: Duration = Duration::from_millis(500);
 const BATCHES_AT_ONCE: usize = 30;
+/// Of a segment it drops as moot so many groups at most; further ones go when all is requested once more.
+const MOOT_GROUPS_MAX: usize = 6;
 
 impl Worker {
     /// Whether there are deliveries to be looked for, and the time to do so.
@@ -32,7 +38,12 @@ impl Worker {
                 break;
             }
             let room = BATCHES_AT_ONCE - draft.commit.due.len();
-            let again = in_batches(given_up_from(&self.context, next).await?, now);
+            let GivenUp { again, moot } = given_up_from(&self.context, next).await?;
+            for request in moot {
+                request.indices.iter().for_each(|_| draft.lane.drop_given_up());
+                draft.commit.requests.push(request);
+            }
+            let again = in_batches(again, now);
             let is_cut = again.len() > room;
             let after = again.get(room).and_then(|batch| batch.indices.first().copied());
             for due in again.into_iter().take(room) {
@@ -47,12 +58,21 @@ impl Worker {
     }
 }
 
-/// The payloads from `first` to the end of its segment whose last delivery was given up, in order.
-async fn given_up_from(context: &RunContext, first: u32) -> Result<Vec<Due>, StoreError> {
+/// What was given up of a segment.
+#[derive(Default)]
+struct GivenUp {
+    /// The last deliveries of payloads, in order.
+    again: Vec<Due>,
+    /// Those of results that were replaced.
+    moot: Vec<DeliveryRequest>,
+}
+
+/// What was given up of the payloads from `first` to the end of its segment, and what is moot in all of that.
+async fn given_up_from(context: &RunContext, first: u32) -> Result<GivenUp, StoreError> {
     let (store, run, segment) = (&context.clients.store, &context.run, keys::segment_of(first));
     let deliveries = store.segment_deliveries(run.id, segment).await?;
     if !deliveries.has_failures() {
-        return Ok(Vec::new());
+        return Ok(GivenUp::default());
     }
     let outcomes = store.outcomes(run.id, segment, run.generation).await?;
     let count = ((segment + 1) * keys::SEGMENT_LENGTH - first) as usize;
@@ -68,5 +88,21 @@ async fn given_up_from(context: &RunContext, first: u32) -> Result<Vec<Due>, Sto
             _ => None,
         }
     });
-    Ok(given_up.collect())
+    Ok(GivenUp { again: given_up.collect(), moot: moot(&deliveries, &outcomes) })
+}
+
+/// What was given up of results that a later generation has replaced. That is on record like a request, so that it is
+/// taken out of the counters once.
+fn moot(deliveries: &SegmentDeliveries, outcomes: &SegmentOutcomes) -> Vec<DeliveryRequest> {
+    let mut groups: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    for (index, generation, round) in deliveries.given_up() {
+        if outcomes.get(index).is_some_and(|(latest, _)| generation < latest) {
+            groups.entry((generation, round + 1)).or_default().push(index);
+        }
+    }
+    let request = |((generation, round), mut indices): (_, Vec<u32>)| {
+        indices.sort_unstable();
+        DeliveryRequest { generation, round, indices, is_moot: true }
+    };
+    groups.into_iter().take(MOOT_GROUPS_MAX).map(request).collect()
 }

@@ -89,7 +89,11 @@ impl WorkBook {
 
     /// What is requested again had ended, and is due.
     pub(super) fn check_requests(&mut self, batch: &Batch) -> Result<(), String> {
-        for DeliveryRequest { generation, indices, round } in &batch.requests {
+        for DeliveryRequest { generation, indices, round, is_moot } in &batch.requests {
+            if *is_moot {
+                self.check_moot(*generation, indices)?;
+                continue;
+            }
             let is_due = batch.due.iter().any(|due| {
                 (due.generation, due.round, &due.indices) == (*generation, *round, indices) && due.attempts_made == 0
             });
@@ -111,6 +115,17 @@ impl WorkBook {
             };
             if self.arrived.recorded.insert((record.generation, record.index), was_taken).is_some() {
                 return Err(format!("the delivery of payload {} has ended twice", record.index));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is dropped was given up, and its result replaced.
+    fn check_moot(&mut self, generation: u32, indices: &[u32]) -> Result<(), String> {
+        for index in indices {
+            let is_replaced = self.ended.get(index).is_some_and(|(ended_in, _)| generation < *ended_in);
+            if !is_replaced || self.arrived.recorded.remove(&(generation, *index)) != Some(false) {
+                return Err(format!("the delivery of payload {index} is dropped, and was not moot"));
             }
         }
         Ok(())
