@@ -12,7 +12,7 @@ use crate::ready::Task;
 
 /// A transaction takes 100 writes and 4 MB; some are kept back for the lane and the queue, and what
 /// is claimed, given back and opened with it.
-const WRITES_MAX: usize = 76;
+const WRITES_MAX: usize = 72;
 const BYTES_MAX: usize = 3_000_000;
 /// An item of records is closed at this size by the store; a further one is a further write.
 const ITEM_BYTES: usize = 300_000;
@@ -106,9 +106,10 @@ impl Buffer {
         // Those of one segment share an item, so they come together.
         self.ended.sort_by_key(|ended| ended.outcome.index);
         self.again.sort_by_key(|(task, _)| task.index());
-        let ended = room.count(&self.ended, |ended| ended.outcome.index, record_bytes, extra);
+        let ended = room.count(&self.ended, |ended| ended.outcome.index, record_bytes, due_bytes, extension);
         let ended: Vec<_> = self.ended.drain(..ended).collect();
-        let again = room.count(&self.again, |(task, _)| task.index(), |(_, failed)| json_bytes(failed), |_| (0, 0));
+        let attempt_bytes = |(_, failed): &(Task, FailedAttempt)| json_bytes(failed);
+        let again = room.count(&self.again, |(task, _)| task.index(), attempt_bytes, |_| 0, |_| (0, 0));
         let again: Vec<_> = self.again.drain(..again).collect();
         let mut tried = Vec::new();
         while let Some(next) = self.tried.last() {
@@ -142,14 +143,18 @@ fn record_bytes(ended: &Ended) -> usize {
     ended.outcome.bytes()
 }
 
-/// What comes with an outcome: payloads, and a batch of deliveries of its own when it is large.
-fn extra(ended: &Ended) -> (usize, usize) {
-    let large = ended.outcome.location.as_ref().is_some_and(|location| location.size as usize > BATCH_BYTES / 2);
+/// How many bytes are to be delivered with an outcome.
+fn due_bytes(ended: &Ended) -> usize {
+    ended.task.bytes + ended.outcome.delivered_bytes()
+}
+
+/// What an outcome extends the run by.
+fn extension(ended: &Ended) -> (usize, usize) {
     if ended.extension.is_empty() {
-        return (usize::from(large), 0);
+        return (0, 0);
     }
     let bytes: usize = ended.extension.iter().map(json_bytes).sum();
-    (extension_writes_max(ended.extension.len(), bytes) + usize::from(large), bytes)
+    (extension_writes_max(ended.extension.len(), bytes), bytes)
 }
 
 /// What is left of a transaction.
@@ -169,29 +174,60 @@ impl Room {
         fits
     }
 
-    /// How many of these records, which are in order, fit: those of a segment share an item, beside
-    /// which stands one of their deliveries.
+    /// How many of these records, which are in order, fit: those of a segment share an item, and the
+    /// deliveries that are due with them share batches, of so many bytes.
     fn count<T>(
         &mut self,
         records: &[T],
         index: impl Fn(&T) -> u32,
         bytes: impl Fn(&T) -> usize,
-        extra: impl Fn(&T) -> (usize, usize),
+        due_bytes: impl Fn(&T) -> usize,
+        extension: impl Fn(&T) -> (usize, usize),
     ) -> usize {
-        let (mut segment, mut item_bytes, mut count) = (None, 0, 0);
+        let (mut segment, mut item_bytes, mut batch_bytes, mut count) = (None, 0, 0, 0);
         let is_untouched = self.writes == WRITES_MAX;
         for record in records {
             let this = Some(keys::segment_of(index(record)));
-            let length = bytes(record);
+            let (length, due) = (bytes(record), due_bytes(record));
             let is_new_item = segment != this || item_bytes + length > ITEM_BYTES;
-            let (more_writes, more_bytes) = extra(record);
-            let writes = more_writes + if is_new_item { 2 } else { 0 };
+            let is_new_batch = segment != this || batch_bytes + due > BATCH_BYTES;
+            let (more_writes, more_bytes) = extension(record);
+            let writes = more_writes + usize::from(is_new_item) + usize::from(is_new_batch);
             if !self.take(writes, length + more_bytes, is_untouched && count == 0) {
                 break;
             }
             item_bytes = if is_new_item { length } else { item_bytes + length };
+            batch_bytes = if is_new_batch { due } else { batch_bytes + due };
             (segment, count) = (this, count + 1);
         }
         count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of a hundred payloads of one segment fit whose results take so many bytes in the bucket.
+    fn fitting(result_bytes: usize) -> usize {
+        let records: Vec<u32> = (0..100).collect();
+        let mut room = Room { writes: WRITES_MAX, bytes: BYTES_MAX };
+        room.count(&records, |index| *index, |_| 200, |_| result_bytes, |_| (0, 0))
+    }
+
+    #[test]
+    fn results_that_fill_batches_of_deliveries_count_as_writes() {
+        assert_eq!(fitting(300), 100);
+        // Two to a batch.
+        assert_eq!(fitting(BATCH_BYTES / 2 - 1), 100);
+        // Each in one of its own, beside the item of the records.
+        assert_eq!(fitting(BATCH_BYTES / 2 + 1), WRITES_MAX - 1);
+    }
+
+    #[test]
+    fn retries_take_an_item_for_each_segment() {
+        let records: Vec<u32> = (0..100).map(|number| number * keys::SEGMENT_LENGTH).collect();
+        let mut room = Room { writes: WRITES_MAX, bytes: BYTES_MAX };
+        assert_eq!(room.count(&records, |index| *index, |_| 200, |_| 0, |_| (0, 0)), WRITES_MAX / 2);
     }
 }
