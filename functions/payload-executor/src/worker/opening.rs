@@ -40,6 +40,11 @@ impl Worker {
     /// How many lanes to open: for what is due in the queue and no slots are there for, but those that
     /// no lane holds.
     fn lanes_wanted(&self, lane: &Lane, queue: &Queue, given_back: u32, is_reading: bool, now: Timestamp) -> u32 {
+        // While the target is to be left alone, nobody else could do more: two lanes would open each other in
+        // turns.
+        if self.is_held() {
+            return 0;
+        }
         // A time that is not known is none that has come.
         let is_due = self.next_put_back_at.is_some_and(|at| at > Timestamp::EPOCH && at <= now);
         let put_backs = (given_back + if is_due { self.queue.put_back } else { 0 }).min(queue.put_back);
@@ -76,7 +81,7 @@ impl Worker {
 
     /// How many more payloads this worker could carry out at once.
     fn own_room(&self, lane: &Lane, queue: &Queue, is_reading: bool) -> u32 {
-        if lane.is_draining || !self.suspects.is_empty() || self.is_held() || is_reading {
+        if lane.is_draining || !self.suspects.is_empty() || is_reading {
             return 0;
         }
         let slots = self.slots_max().min(lane.slots + queue.free_slots());

@@ -101,9 +101,10 @@ impl Worker {
     }
 
     /// Starts suspects, now that it is announced; unless the run was paused meanwhile, or may have been
-    /// because that took long.
+    /// because that took long, or the target has asked to be left alone.
     pub(super) fn start_announced(&mut self) {
-        let may_start = self.lane.phase == sundial_store::LanePhase::Working && self.is_sure();
+        let is_working = self.lane.phase == sundial_store::LanePhase::Working;
+        let may_start = is_working && self.is_sure() && !self.is_held();
         for task in std::mem::take(&mut self.announced) {
             if may_start {
                 self.start(task);
