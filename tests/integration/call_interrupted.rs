@@ -146,7 +146,7 @@ async fn a_call_that_always_meets_others_gives_up() {
 }
 
 #[tokio::test]
-async fn a_job_that_was_changed_is_answered_and_its_runs_follow_later_if_they_cannot_now() {
+async fn a_change_that_its_runs_cannot_follow_now_is_not_called_done_and_they_follow_later() {
     let (cloud, _target) = start("allow").await;
     let run = cloud.api.trigger("job").await;
     cloud.api.wait_for_status(&run, "RUNNING").await;
@@ -156,12 +156,12 @@ async fn a_job_that_was_changed_is_answered_and_its_runs_follow_later_if_they_ca
     limited["configuration"] = json!({ "maxConcurrentRequests": 7 });
     let (pause, resume) = (format!("{JOB}/pause"), format!("{JOB}/resume"));
     let (status, _, answer) = cloud.api.send_to(unable(), "PUT", JOB, &[], Some(limited)).await;
-    assert_eq!(status, 200, "{answer}");
+    assert_eq!(status, 503, "{answer}");
     later().await;
     assert_eq!(cloud.api.get(&run).await["maxConcurrentRequests"], 7);
     for (path, before, after) in [(&pause, "RUNNING", "PAUSED"), (&resume, "PAUSED", "RUNNING")] {
         let (status, _, answer) = cloud.api.send_to(unable(), "POST", path, &[], None).await;
-        assert_eq!(status, 200, "{path}: {answer}");
+        assert_eq!(status, 503, "{path}: {answer}");
         assert_eq!(cloud.api.get(&run).await["status"], before);
         later().await;
         cloud.api.wait_for_status(&run, after).await;

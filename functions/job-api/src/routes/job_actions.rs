@@ -52,7 +52,7 @@ pub(crate) async fn pause(
     })
     .await?;
     // From here on no run starts.
-    let_runs_follow(&clients, &job, now).await;
+    let_runs_follow(&clients, &job, now).await?;
     Ok(jobs::whole(&clients, &job).await?)
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn resume(
     })
     .await?;
     clients.bus.hand_over(work).await;
-    let_runs_follow(&clients, &job, now).await;
+    let_runs_follow(&clients, &job, now).await?;
     announce(&clients, &job, now).await;
     Ok(jobs::whole(&clients, &job).await?)
 }

@@ -121,7 +121,7 @@ pub(crate) async fn update(
             Ok((job, work)) => {
                 let now = clients.clock.now();
                 clients.bus.hand_over(work).await;
-                let_runs_follow(&clients, &job, now).await;
+                let_runs_follow(&clients, &job, now).await?;
                 announce(&clients, &job, now).await;
                 return Ok(whole(&clients, &job).await?);
             }
