@@ -14,7 +14,7 @@ use crate::keys::Key;
 /// An item as DynamoDB has it.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The version of the shapes of all items. A later version reads this one.
+/// The version of the shapes of all items. From the first release on, whatever is newer reads it.
 const SCHEMA_VERSION: u32 = 1;
 
 /// Over how many partitions the index `wake` is spread; a constant of the table for good.

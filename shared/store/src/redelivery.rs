@@ -189,8 +189,15 @@ impl Store {
         if partition.run.keep_until <= now + DELIVERY_TIME_MAX {
             return Ok(Some("the job run is so old that its records are about to be dropped".to_owned()));
         }
-        let Some(secrets) = snapshot.secrets else { return Ok(None) };
-        let are_there = !self.table.existing(vec![keys::secrets(secrets)]).await?.is_empty();
+        // All that a worker needs to deliver.
+        let needed: Vec<_> = [snapshot.project_secrets]
+            .into_iter()
+            .chain(snapshot.secrets)
+            .map(keys::secrets)
+            .chain([keys::signing_secrets(partition.run.project_id)])
+            .collect();
+        let count = needed.len();
+        let are_there = self.table.existing(needed).await?.len() == count;
         Ok((!are_there).then(|| "the secrets that the job run was recorded with are not kept any more".to_owned()))
     }
 }
