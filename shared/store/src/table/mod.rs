@@ -210,7 +210,7 @@ impl Table {
     }
 }
 
-/// The tries of something that others may be faster at, each time: there are [`Tries::MAX`] at most.
+/// The tries of something that others may be faster at, each time: there are `Tries::MAX` at most.
 #[derive(Debug, Default)]
 pub struct Tries(u32);
 
