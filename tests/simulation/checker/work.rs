@@ -186,7 +186,7 @@ impl WorkBook {
             WorkChange::Deliveries(deliveries) => batch.deliveries.extend(deliveries),
             WorkChange::Requested(request) => batch.requests.push(request),
             WorkChange::Closing(closing) => {
-                self.check_notifications(&closing)?;
+                self.check_notifications(&closing, now)?;
                 self.closings.insert(closing.generation, *closing);
             }
         }

@@ -143,14 +143,17 @@ impl WorkBook {
         Ok(())
     }
 
-    /// A notification is pending until it has arrived.
-    pub(super) fn check_notifications(&self, closing: &Closing) -> Result<(), String> {
+    /// A notification is pending until it has arrived, or is so old that it is given up.
+    pub(super) fn check_notifications(&self, closing: &Closing, now: Timestamp) -> Result<(), String> {
         if closing.notifications.as_ref().is_none_or(|pending| !pending.is_empty()) {
             return Ok(());
         }
+        let is_old = closing.detail.end_time.is_some_and(|end| end + SCHEDULE_TIME <= now + SKEW_MAX);
         match self.arrived.ends.get(&closing.generation) {
             None if self.notifies == Some(true) => Err("nobody was notified of the end".to_owned()),
-            Some(sent) if !sent.may_end() => Err("the notification has ended, but it was not taken".to_owned()),
+            Some(sent) if !sent.may_end() && !(is_old && sent.tries > 0) => {
+                Err("the notification has ended, but it was not taken".to_owned())
+            }
             _ => Ok(()),
         }
     }
