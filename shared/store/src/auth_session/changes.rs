@@ -255,7 +255,7 @@ impl Store {
             };
             let operation = session.new_operation(operation, OperationType::Validate, now);
             session.begin(&operation, procedure, now);
-            self.table.write(vec![session.put(expect)?, operation.put()?]).await?;
+            self.write_effect(vec![session.put(expect)?, operation.put()?]).await?;
             Ok(SessionRequest::Operation(operation.id, vec![session.work_ready()]))
         })
         .await
