@@ -151,7 +151,7 @@ impl WorkBook {
         let is_old = closing.detail.end_time.is_some_and(|end| end + SCHEDULE_TIME <= now + SKEW_MAX);
         match self.arrived.ends.get(&closing.generation) {
             None if self.notifies == Some(true) => Err("nobody was notified of the end".to_owned()),
-            Some(sent) if !sent.may_end() && !(is_old && sent.tries > 0) => {
+            Some(sent) if !(sent.may_end() || is_old && sent.tries > 0) => {
                 Err("the notification has ended, but it was not taken".to_owned())
             }
             _ => Ok(()),
