@@ -62,12 +62,12 @@ mod tests {
     use serde_json::value::RawValue;
     use serde_json::{Value, json};
     use sundial_engine::attempt::CallResult;
-    use sundial_model::{InvalidFields, JobRunId, ProjectId, Timestamp, WorkspaceId};
+    use sundial_model::{InvalidFields, Timestamp};
 
     use super::*;
     use crate::OutboundAnswer;
     use crate::client::{OutboundClient, OutboundRequest, Transport};
-    use crate::sink::{DeliveredOutcome, Delivery, DeliveryOutcome, DeliverySigners};
+    use crate::sink::{DeliveredOutcome, DeliveryOutcome, DeliverySigners, example_delivery};
 
     const DENIED: &str = concat!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>User: ",
@@ -90,18 +90,7 @@ mod tests {
         let mut sink = json!({ "type": "s3", "bucket": "results", "region": "eu-central-1" });
         sink.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         let sink: Sink = InvalidFields::read(sink).expect("a sink");
-        let delivery = Delivery {
-            workspace_id: WorkspaceId::new(),
-            project_id: ProjectId::new(),
-            project_name: &"shop".parse().expect("a name"),
-            job_id: &"nightly".parse().expect("an id"),
-            job_run_id: JobRunId::new(),
-            generation: 1,
-            payload_index: 7,
-            api_name: &"prices/fetch".parse().expect("a name"),
-            parameters: None,
-            outcome: DeliveredOutcome::Succeeded(RawValue::NULL),
-        };
+        let delivery = example_delivery(DeliveredOutcome::Succeeded(RawValue::NULL));
         let signers = DeliverySigners { webhook_secrets: &[], own_role };
         OutboundClient::over(Arc::new(Denying)).deliver(&sink, signers, &delivery, Timestamp::EPOCH).await
     }

@@ -181,23 +181,33 @@ async fn delivery_request(
 }
 
 #[cfg(test)]
+pub(crate) fn example_delivery(outcome: DeliveredOutcome<'_>) -> Delivery<'_> {
+    static NAMES: std::sync::LazyLock<(ProjectName, JobId, ApiName)> = std::sync::LazyLock::new(|| {
+        let name = "shop".parse().expect("a name");
+        (name, "nightly".parse().expect("an id"), "prices/fetch".parse().expect("a name"))
+    });
+    let (project_name, job_id, api_name) = &*NAMES;
+    Delivery {
+        workspace_id: WorkspaceId::new(),
+        project_id: ProjectId::new(),
+        project_name,
+        job_id,
+        job_run_id: JobRunId::new(),
+        generation: 1,
+        payload_index: 7,
+        api_name,
+        parameters: None,
+        outcome,
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::{Value, json};
 
     fn body(outcome: DeliveredOutcome<'_>) -> Value {
-        let delivery = Delivery {
-            workspace_id: WorkspaceId::new(),
-            project_id: ProjectId::new(),
-            project_name: &"shop".parse().expect("a name"),
-            job_id: &"nightly".parse().expect("an id"),
-            job_run_id: JobRunId::new(),
-            generation: 1,
-            payload_index: 7,
-            api_name: &"prices/fetch".parse().expect("a name"),
-            parameters: None,
-            outcome,
-        };
+        let delivery = example_delivery(outcome);
         assert!(delivery.object_key("a/").ends_with("/00000007.json"));
         serde_json::from_slice(&delivery.body().expect("a body")).expect("JSON")
     }
