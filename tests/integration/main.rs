@@ -50,6 +50,7 @@ mod schedules;
 mod secrets;
 mod secrets_leak;
 mod secrets_sweep;
+mod session_runs;
 mod signing_secrets;
 mod table_contract;
 mod tenancy;

@@ -5,17 +5,19 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use sundial_engine::attempt::{AfterFailure, ExtendedPayload, Verdict, after_failure, judge};
+use sundial_engine::auth_session::{SESSION_INVALID, refusal_uses_attempt};
 use sundial_model::payload::{PAYLOADS_MAX, Payload};
 use sundial_model::run::{FailedAttempt, RunError};
 use sundial_model::target::Target;
 use sundial_model::{RunId, Timestamp};
 use sundial_outbound::ResultsBucket;
 use sundial_outbound::answer_memory::HeldMemory;
-use sundial_outbound::target::{CallContext, CallParameters, TargetCall};
+use sundial_outbound::target::{CallContext, CallParameters, CallSession, TargetCall};
 use sundial_store::{Outcome, OutcomeLocation, PAYLOAD_BYTES_MAX, SigningPurpose, json_bytes};
 
 use crate::context::RunContext;
 use crate::ready::Task;
+use crate::session_state::SessionState;
 use crate::suspects::LOSSES_MAX;
 
 /// A result over this stands in the bucket: 100 KB.
@@ -28,6 +30,8 @@ pub(crate) struct Attempted {
     pub(crate) end: AttemptEnd,
     /// The target asked to be left alone until then.
     pub(crate) hold_until: Option<Timestamp>,
+    /// What it carried of the auth session, if the job has one.
+    pub(crate) session: Option<CarriedState>,
     /// The memory of what the target answered, for as long as that is not on record.
     pub(crate) memory: HeldMemory,
 }
@@ -38,12 +42,45 @@ pub(crate) enum AttemptEnd {
     Final(Outcome, Vec<Payload>),
     /// It is tried again.
     Again(FailedAttempt),
+    /// It was refused because of the state that it carried, which may just have become stale. It is made once
+    /// more, as if it had not been.
+    Refused,
 }
 
-/// Makes one attempt, which may take until `timeout` is over.
-pub(crate) async fn make(context: Arc<RunContext>, mut task: Task, timeout: Duration) -> Attempted {
+/// The version of the auth session's state that an attempt carried.
+pub(crate) struct CarriedState {
+    pub(crate) version: u32,
+    /// Whether the target did not accept it.
+    pub(crate) is_refused: bool,
+}
+
+/// Makes one attempt, which carries `state` and may take until `timeout` is over.
+pub(crate) async fn make(
+    context: Arc<RunContext>,
+    mut task: Task,
+    state: Option<Arc<SessionState>>,
+    timeout: Duration,
+) -> Attempted {
     let start_time = context.clients.clock.now();
-    let (verdict, mut memory) = call(&context, &task, timeout, start_time).await;
+    let (verdict, mut memory) = call(&context, &task, state.as_deref(), timeout, start_time).await;
+    let session = state.map(|state| {
+        let is_refused = matches!(&verdict, Verdict::Failure { error, .. } if error.code == SESSION_INVALID);
+        CarriedState { version: state.version, is_refused }
+    });
+    let refused_under = session.as_ref().filter(|carried| carried.is_refused).map(|carried| carried.version);
+    if let Some(version) = refused_under {
+        let uses_attempt = refusal_uses_attempt(version, task.refused_under);
+        task.refused_under = task.refused_under.max(refused_under);
+        if !uses_attempt {
+            return Attempted {
+                task,
+                end: AttemptEnd::Refused,
+                hold_until: None,
+                session,
+                memory: HeldMemory::default(),
+            };
+        }
+    }
     let stored = match verdict {
         Verdict::Success { result, extended } => match check_extension(extended) {
             Ok(extension) => store_result(&context, &task, result).await.map(|result| (result, extension)),
@@ -71,13 +108,15 @@ pub(crate) async fn make(context: Arc<RunContext>, mut task: Task, timeout: Dura
                 StoredResult::InBucket(location) => Outcome { location: Some(location), ..outcome },
             };
             memory.shrink_to(outcome.bytes() + extension.iter().map(json_bytes).sum::<usize>());
-            return Attempted { task, end: AttemptEnd::Final(outcome, extension), hold_until: None, memory };
+            return Attempted { task, end: AttemptEnd::Final(outcome, extension), hold_until: None, session, memory };
         }
         Err(failure) => failure,
     };
     let policy = task.retry_policy(&context.definition.configuration);
     let attempt = task.attempts_made;
     let hold_until = retry_after.map(|wait| end_time + wait);
+    // A state can be renewed, whatever else the answer said.
+    let is_retryable = is_retryable || refused_under.is_some();
     let end = match after_failure(&policy, attempt, is_retryable, retry_after, end_time) {
         AfterFailure::Again { at } => {
             task.not_before = at;
@@ -87,7 +126,7 @@ pub(crate) async fn make(context: Arc<RunContext>, mut task: Task, timeout: Dura
             AttemptEnd::Final(Outcome { error: Some(error), attempts_ran_out, ..outcome }, Vec::new())
         }
     };
-    Attempted { task, end, hold_until, memory: HeldMemory::default() }
+    Attempted { task, end, hold_until, session, memory: HeldMemory::default() }
 }
 
 struct Failure {
@@ -133,7 +172,13 @@ pub(crate) fn worker_lost(task: &Task, now: Timestamp) -> Outcome {
     }
 }
 
-async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timestamp) -> (Verdict, HeldMemory) {
+async fn call(
+    context: &RunContext,
+    task: &Task,
+    state: Option<&SessionState>,
+    timeout: Duration,
+    now: Timestamp,
+) -> (Verdict, HeldMemory) {
     let (run, index) = (&context.run, task.index());
     let call_context = CallContext {
         workspace_id: run.workspace_id,
@@ -152,7 +197,7 @@ async fn call(context: &RunContext, task: &Task, timeout: Duration, now: Timesta
         signing_secrets: &secrets,
         api: task.payload.payload.api_name.as_str(),
         parameters: task.payload.payload.parameters.as_ref().map(CallParameters::Payload),
-        auth_session: None,
+        auth_session: state.map(|current| CallSession { id: &current.session.id, state: &current.state }),
         context: &call_context,
         timeout,
     };

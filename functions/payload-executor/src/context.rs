@@ -9,6 +9,7 @@ use sundial_model::target::Target;
 use sundial_runtime::Clients;
 use sundial_store::{Snapshot, StoreError, StoredJobRun};
 
+use crate::session_state::RunSession;
 use crate::signing::SigningKeys;
 
 /// The run that a worker works on.
@@ -23,6 +24,8 @@ pub(crate) struct RunContext {
     pub(crate) definition: JobDefinition,
     /// Sign calls and deliveries.
     pub(crate) signing: SigningKeys,
+    /// The auth session whose state the attempts carry.
+    pub(crate) session: Option<RunSession>,
 }
 
 impl RunContext {
@@ -40,8 +43,12 @@ impl RunContext {
         let missing = |place: String| StoreError::Corrupt(format!("job run {} has no secret for {place}", run.id));
         target.fill_in(&of_target).map_err(missing)?;
         definition.fill_in(&of_job).map_err(missing)?;
+        let session = match definition.auth_session.clone().filter(|_| !run.status.is_terminal()) {
+            Some(reference) => Some(RunSession::read(store, run.project_id, reference).await?),
+            None => None,
+        };
         let clients = clients.clone();
-        Ok(Arc::new(Self { clients, run, snapshot, target, definition, signing }))
+        Ok(Arc::new(Self { clients, run, snapshot, target, definition, signing, session }))
     }
 
     pub(crate) fn id(&self) -> JobRunId {

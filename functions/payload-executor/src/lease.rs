@@ -6,7 +6,9 @@ use sundial_model::fresh_id::fresh_id;
 use sundial_model::job_run::JobRunStatus;
 use sundial_model::{JobRunId, Timestamp};
 use sundial_runtime::Clients;
-use sundial_store::{Announcement, LANE_SLOTS_MAX, Lane, LanePhase, PayloadRange, RunPartition, StoreError};
+use sundial_store::{
+    Announcement, LANE_SLOTS_MAX, Lane, LanePhase, PayloadRange, RunPartition, SessionOfRun, StoreError,
+};
 use tokio::time::Instant;
 
 /// How long a lease lasts, and what follows from that.
@@ -82,6 +84,15 @@ pub(crate) async fn acquire(clients: &Clients, run: JobRunId, number: u32) -> Re
         let now = clients.clock.now();
         let found = partition.lane(number).filter(|lane| !lane.is_leased(now) && lane.has_work());
         let Some(found) = found else { return Ok(None) };
+        if partition.run.waits_for_session() && found.phase == LanePhase::Working {
+            match clients.store.session_of_run(run, number, now).await? {
+                SessionOfRun::Valid => continue,
+                SessionOfRun::NotNow(work) => {
+                    clients.bus.hand_over(work).await;
+                    return Ok(None);
+                }
+            }
+        }
         let owner = fresh_id().to_string();
         let mut lane = found.taken(owner.clone(), now + times.length);
         let starts = partition.run.status == JobRunStatus::Pending && lane.phase == LanePhase::Working;

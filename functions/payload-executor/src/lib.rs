@@ -19,6 +19,7 @@ mod lifecycle;
 mod payload_reader;
 mod ready;
 mod recover;
+mod session_state;
 mod signing;
 mod suspects;
 mod throughput;

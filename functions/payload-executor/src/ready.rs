@@ -19,13 +19,15 @@ pub(crate) struct Task {
     pub(crate) not_before: Timestamp,
     /// About how many bytes the payload takes.
     pub(crate) bytes: usize,
+    /// The newest version of the auth session's state under which the target has refused an attempt.
+    pub(crate) refused_under: Option<u32>,
 }
 
 impl Task {
     /// A payload that was not tried yet.
     pub(crate) fn new(payload: IndexedPayload) -> Self {
         let bytes = json_bytes(&payload.payload);
-        Self { payload, attempts_made: 0, not_before: Timestamp::EPOCH, bytes }
+        Self { payload, attempts_made: 0, not_before: Timestamp::EPOCH, bytes, refused_under: None }
     }
 
     pub(crate) fn index(&self) -> u32 {

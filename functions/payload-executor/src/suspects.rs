@@ -63,6 +63,11 @@ impl SuspectQueue {
         picked
     }
 
+    /// Whether an attempt at one is announced or under way.
+    pub(crate) fn has_in_flight(&self, index: u32) -> bool {
+        self.in_flight.contains_key(&index)
+    }
+
     /// One that was announced does not start now.
     pub(crate) fn wait_again(&mut self, task: Task) {
         let losses = self.in_flight.remove(&task.index()).unwrap_or(0);

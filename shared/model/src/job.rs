@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use deserr::{Deserr, IntoValue, Value, ValuePointerRef};
 use serde::{Deserialize, Serialize};
 
+use crate::auth_session::AuthSessionSettings;
 use crate::configuration::Configuration;
 use crate::identifiers::{AuthSessionId, JobId, ProjectId};
 use crate::invalid::{InvalidFields, json_pointer, read_map};
@@ -94,6 +95,17 @@ pub struct AuthSessionReference {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
     pub auto_recreate: Option<bool>,
+}
+
+impl AuthSessionReference {
+    /// The session's settings, or what the job has instead of them.
+    pub fn over(&self, settings: AuthSessionSettings) -> AuthSessionSettings {
+        AuthSessionSettings {
+            check_attempts: self.check_attempts.unwrap_or(settings.check_attempts),
+            create_attempts: self.create_attempts.unwrap_or(settings.create_attempts),
+            auto_recreate: self.auto_recreate.unwrap_or(settings.auto_recreate),
+        }
+    }
 }
 
 /// What a user decides about a job, but for its payloads and its state.
@@ -268,6 +280,16 @@ pub struct Job {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_a_job_says_of_its_auth_session_goes_over_the_sessions_own() {
+        let own = AuthSessionSettings::default();
+        let reference = |document| InvalidFields::read::<AuthSessionReference>(document).expect("a reference");
+        assert_eq!(reference(json!({ "id": "a" })).over(own), own);
+        let settings = reference(json!({ "id": "a", "createAttempts": 7, "autoRecreate": false })).over(own);
+        assert_eq!((settings.check_attempts, settings.create_attempts.get()), (own.check_attempts, 7));
+        assert!(!settings.auto_recreate);
+    }
 
     #[test]
     fn a_job_needs_only_an_id_and_payloads() {

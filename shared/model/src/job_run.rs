@@ -75,6 +75,12 @@ pub enum ReasonType {
     TooOld,
     /// A user paused its job.
     UserRequest,
+    /// There is no auth session of the id that its job names.
+    AuthSessionNotFound,
+    /// Before it started, its auth session was not valid and could not be renewed.
+    AuthSessionValidateDependencyFailed,
+    /// In the middle of it, its auth session was refused and could not be renewed.
+    AuthSessionInvalidMidJob,
 }
 
 /// Why a job run is PAUSED, or did not end by itself.

@@ -9,7 +9,7 @@ use sundial_model::payload::{ApiName, Parameters};
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
 use sundial_model::sink::Sink;
-use sundial_model::{JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, WorkspaceId};
+use sundial_model::{AuthSessionId, JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, WorkspaceId};
 
 use crate::bucket::{error_code_of_bucket, presign_put};
 use crate::client::{OutboundClient, OutboundRequest};
@@ -27,6 +27,8 @@ pub struct Delivery<'a> {
     pub project_id: ProjectId,
     /// The project's name.
     pub project_name: &'a ProjectName,
+    /// The auth session whose state the payload carried, if its job has one.
+    pub auth_session: Option<&'a AuthSessionId>,
     /// The job.
     pub job_id: &'a JobId,
     /// The job run.
@@ -58,6 +60,8 @@ struct Body<'a> {
     api_info: ApiInfo<'a>,
     workspace_id: WorkspaceId,
     project: ProjectReference<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_session: Option<Reference<&'a AuthSessionId>>,
     project_job: Reference<&'a JobId>,
     project_job_run: Reference<JobRunId>,
 }
@@ -118,6 +122,7 @@ impl Delivery<'_> {
             api_info: ApiInfo { name: self.api_name, parameters: self.parameters, run_id: self.run_id(), result },
             workspace_id: self.workspace_id,
             project: ProjectReference { id: self.project_id, name: self.project_name },
+            auth_session: self.auth_session.map(|id| Reference { id }),
             project_job: Reference { id: self.job_id },
             project_job_run: Reference { id: self.job_run_id },
         })
@@ -191,6 +196,7 @@ pub(crate) fn example_delivery(outcome: DeliveredOutcome<'_>) -> Delivery<'_> {
         workspace_id: WorkspaceId::new(),
         project_id: ProjectId::new(),
         project_name,
+        auth_session: None,
         job_id,
         job_run_id: JobRunId::new(),
         generation: 1,

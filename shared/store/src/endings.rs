@@ -95,7 +95,7 @@ impl Store {
         Ok((None, ended.map(|(_, work)| work).unwrap_or_default()))
     }
 
-    async fn end_job_run(
+    pub(crate) async fn end_job_run(
         &self,
         run: JobRunId,
         reason: &Reason,

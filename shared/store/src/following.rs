@@ -35,7 +35,11 @@ impl StoredJob {
 
     fn pause_reason(&self) -> Reason {
         let given = self.state.reason.as_ref().map(ToString::to_string);
-        Reason::new(ReasonType::UserRequest, given.unwrap_or_else(|| "a user paused the job".to_owned()))
+        let reason_type = match self.paused_without {
+            Some(_) => ReasonType::AuthSessionInvalidMidJob,
+            None => ReasonType::UserRequest,
+        };
+        Reason::new(reason_type, given.unwrap_or_else(|| "a user paused the job".to_owned()))
     }
 }
 

@@ -50,7 +50,8 @@ pub use access::ApiKey;
 pub use api_keys::{CreatedApiKey, ListedApiKey};
 pub use append::{Append, PARTS_MAX};
 pub use auth_session::{
-    NewAuthSession, SessionEnd, SessionRequest, SessionWork, StateVersion, StoredAuthSession, StoredOperation,
+    NewAuthSession, SessionEnd, SessionOfRun, SessionRequest, SessionWork, StateVersion, StoredAuthSession,
+    StoredOperation,
 };
 pub use closing::{Closing, Export, ExportProgress, PendingNotification};
 pub use commit::Commit;

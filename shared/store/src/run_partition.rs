@@ -7,6 +7,7 @@ use sundial_engine::sink_delivery::DELIVERY_TIME_MAX;
 use sundial_model::job_run::{DeliverySummary, JobRunStatus, JobRunType, Reason, Summary};
 use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, Timestamp, WorkspaceId};
 
+use crate::auth_session::SessionCheck;
 use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json, read, text};
 use crate::lane::Lane;
@@ -60,6 +61,9 @@ pub struct StoredJobRun {
     pub end_time: Option<Timestamp>,
     /// When its status last changed.
     pub updated_at: Timestamp,
+    /// What is to be known of its auth session before payloads are carried out.
+    #[serde(with = "as_json", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) session_check: Option<SessionCheck>,
     /// How long it may take from its start on, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_duration_ms: Option<u64>,

@@ -12,6 +12,7 @@ use sundial_model::number::WholeNumber;
 use sundial_model::schedule::Overlap;
 use sundial_model::{JobRunId, Timestamp};
 
+use crate::auth_session::SessionCheck;
 use crate::error::StoreError;
 use crate::item::NewItem;
 use crate::payload_parts::{PayloadPart, count};
@@ -119,6 +120,7 @@ impl StoredJob {
             start_time: None,
             end_time: is_skipped.then_some(now),
             updated_at: now,
+            session_check: (!is_skipped && self.definition.auth_session.is_some()).then_some(SessionCheck::Wanted),
             max_duration_ms: configuration.max_duration.map(Milliseconds::get),
             deadline: None,
             triggered_by: new.triggered_by,

@@ -202,12 +202,17 @@ impl Store {
                     work.push(WorkReady::lane(run, lane.number));
                 }
             }
+            if partition.run.waits_for_session() {
+                // What was found out before the pause may be long ago.
+                partition.run.want_session();
+            }
             let has_started = partition.run.start_time.is_some();
             let status = if has_started { JobRunStatus::Running } else { JobRunStatus::Pending };
             partition.run.move_to(status, None, now);
             // A worker that came to tell of the pause is there, and begins.
             let is_there = |lane: &&mut Lane| lane.phase == LanePhase::Working && lane.is_leased(now);
-            if let Some(lane) = partition.lanes.iter_mut().find(is_there).filter(|_| !has_started) {
+            let begins = !has_started && !partition.run.waits_for_session();
+            if let Some(lane) = partition.lanes.iter_mut().find(is_there).filter(|_| begins) {
                 lane.announce.push(Announcement::Started);
                 partition.run.begin(now);
             }

@@ -8,7 +8,9 @@ use sundial_model::job::{Job, JobDefinition, JobState, JobStatus};
 use sundial_model::job_run::JobRunStatus;
 use sundial_model::payload::Payload;
 use sundial_model::schedule::Overlap;
-use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId};
+use sundial_model::{
+    AuthSessionId, JobId, JobRunId, JobUuid, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
+};
 
 use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json};
@@ -91,6 +93,9 @@ pub struct StoredJob {
     /// then, unless whoever has changed the job has done so before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_follow_at: Option<Timestamp>,
+    /// It is PAUSED because this auth session was refused and not renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_without: Option<AuthSessionId>,
     /// How often what its user decides has changed: document, payloads, state. Its runs, which write the job,
     /// too, leave that as it is.
     #[serde(default)]
@@ -129,6 +134,7 @@ impl StoredJob {
             failed_in_a_row: 0,
             catching_up: None,
             runs_follow_at: None,
+            paused_without: None,
             document_version: 0,
             revision: 0,
         }

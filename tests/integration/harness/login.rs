@@ -20,6 +20,14 @@ struct Book {
     good_from: u64,
     /// Answers to the next calls of `auth-sessions/…`, in order, instead of the usual ones.
     instead: Vec<Answer>,
+    /// The password that has taken the place of the only one.
+    new_password: Option<String>,
+    /// Before that many more calls of payloads are answered, all tokens expire.
+    expires_in: Option<usize>,
+    /// Payloads are refused, whatever their token.
+    refuses_all: bool,
+    /// An answer to a payload takes so long.
+    pause: Duration,
 }
 
 /// The target.
@@ -40,6 +48,26 @@ impl Login {
     pub(crate) fn expire(&self) {
         let mut book = self.book.lock().unwrap();
         book.good_from = book.issued;
+    }
+
+    /// All tokens expire just before the payload's call after the next `calls` of them is answered.
+    pub(crate) fn expire_in(&self, calls: usize) {
+        self.book.lock().unwrap().expires_in = Some(calls);
+    }
+
+    /// From now on only this password is accepted.
+    pub(crate) fn change_password(&self, password: &str) {
+        self.book.lock().unwrap().new_password = Some(password.to_owned());
+    }
+
+    /// From now on payloads are refused, whatever their token, or no longer so.
+    pub(crate) fn refuse_all(&self, refuses: bool) {
+        self.book.lock().unwrap().refuses_all = refuses;
+    }
+
+    /// From now on an answer to a payload takes so long.
+    pub(crate) fn pause(&self, pause: Duration) {
+        self.book.lock().unwrap().pause = pause;
     }
 
     /// The next calls for sessions are answered like this, in order.
@@ -79,15 +107,26 @@ fn answer(book: &mut Book, call: &Call) -> Answer {
     {
         return answer;
     }
+    let password = book.new_password.as_deref().unwrap_or(PASSWORD);
     match call.api.as_str() {
-        "auth-sessions/create" if call.body["parameters"]["password"] == PASSWORD => {
+        "auth-sessions/create" if call.body["parameters"]["password"] == password => {
             book.issued += 1;
             Answer::Result(json!({ "token": book.issued - 1 }))
         }
         "auth-sessions/create" => refusal("wrong-password", false),
         "auth-sessions/check" => Answer::Result(Value::from(is_good(book))),
-        _ if is_good(book) => Answer::Result(call.body["parameters"].clone()),
-        _ => refusal("auth-session-invalid", true),
+        _ => {
+            if book.expires_in == Some(0) {
+                book.good_from = book.issued;
+            }
+            book.expires_in = book.expires_in.and_then(|calls| calls.checked_sub(1));
+            let is_accepted = is_good(book) && !book.refuses_all;
+            let answer = match is_accepted {
+                true => Answer::Result(call.body["parameters"].clone()),
+                false => refusal("auth-session-invalid", true),
+            };
+            Answer::After(book.pause, Box::new(answer))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use sundial_model::auth_session::{AuthSession, AuthSessionStatus, AuthSessionTyp
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::{AuthSessionId, AuthSessionUuid, InvalidFields, OperationId};
 use sundial_runtime::Clients;
-use sundial_store::{NewAuthSession, SessionRequest, StoreError, StoredAuthSession};
+use sundial_store::{NewAuthSession, StoreError, StoredAuthSession};
 
 use super::{FoundProject, parameter};
 use crate::body::{Json, OptionalJson, Page};
@@ -145,19 +145,14 @@ pub(crate) async fn validate(
     };
     let (new, now) = (OperationId::new(), once.clients.clock.now());
     let clients = once.answering(first(new));
-    match clients.store.validate_auth_session(&session, new, None, now).await? {
-        SessionRequest::Operation(operation, work) => {
-            if operation != new {
-                // One that was under way does.
-                once.answering(first(operation));
-            }
-            clients.bus.hand_over(work).await;
-            Ok(answered(&session, Some(operation)))
-        }
-        SessionRequest::Gone | SessionRequest::Renewed | SessionRequest::Refused(_) => {
-            Err(Problem::not_found(format!("auth session {}", session.id)).into())
-        }
+    let requested = clients.store.validate_auth_session(&session, new, now).await?;
+    let (operation, work) = requested.ok_or_else(|| Problem::not_found(format!("auth session {}", session.id)))?;
+    if operation != new {
+        // One that was under way does.
+        once.answering(first(operation));
     }
+    clients.bus.hand_over(vec![work]).await;
+    Ok(answered(&session, Some(operation)))
 }
 
 /// An operation on a session.

@@ -3,13 +3,14 @@
 use axum::Json as JsonAnswer;
 use deserr::Deserr;
 use sundial_engine::overlap::{Admission, Origin};
+use sundial_model::auth_session::AuthSessionStatus;
 use sundial_model::event::WorkReady;
 use sundial_model::job::{JobState, JobStatus};
 use sundial_model::job_run::{JobRun, JobRunType};
 use sundial_model::payload::PayloadList;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::text::PauseReason;
-use sundial_model::{InvalidFields, JobRunId, Timestamp};
+use sundial_model::{AuthSessionId, InvalidFields, JobRunId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob, Tries};
 
@@ -49,6 +50,7 @@ pub(crate) async fn pause(
             job.state = state.clone();
             job.runs_must_follow(now);
         }
+        Ok(())
     })
     .await?;
     // From here on no run starts.
@@ -67,18 +69,35 @@ pub(crate) async fn resume(
     let ResumeBody {} = body.read()?;
     let clients = once.answering(FirstAnswer::Job { job: JobName::from(&job) });
     let now = clients.clock.now();
+    let ready = ready_session(&clients, &job).await?;
     let (job, work) = change(&clients, job, &expected, now, |job| {
         if !job.is_active() {
-            (job.state, job.failed_in_a_row) = (JobState::default(), 0);
+            if job.paused_without != ready {
+                return Err(Problem::new(ProblemCode::Conflict, "the job was paused once more meanwhile"));
+            }
+            (job.state, job.failed_in_a_row, job.paused_without) = (JobState::default(), 0, None);
             job.runs_must_follow(now);
             set_next(job, now);
         }
+        Ok(())
     })
     .await?;
     clients.bus.hand_over(work).await;
     let_runs_follow(&clients, &job, now).await?;
     announce(&clients, &job, now).await;
     Ok(jobs::whole(&clients, &job).await?)
+}
+
+/// The auth session without which a job was paused: its runs go on only when that is READY.
+async fn ready_session(clients: &Clients, job: &StoredJob) -> Result<Option<AuthSessionId>, ApiProblem> {
+    let Some(id) = &job.paused_without else { return Ok(None) };
+    let session = clients.store.auth_session(job.project_id, id).await?;
+    let what = match session.map(|session| session.status) {
+        Some(AuthSessionStatus::Ready) => return Ok(Some(id.clone())),
+        Some(AuthSessionStatus::Pending | AuthSessionStatus::Expired) => "is not READY: update or validate it first",
+        None => "is not there any more: create it first",
+    };
+    Err(Problem::new(ProblemCode::Conflict, format!("auth session {id} {what}")).into())
 }
 
 #[derive(Debug, Default, Deserr)]
@@ -92,13 +111,13 @@ async fn change(
     job: StoredJob,
     expected: &IfMatch,
     now: Timestamp,
-    change: impl Fn(&mut StoredJob),
+    change: impl Fn(&mut StoredJob) -> Result<(), Problem>,
 ) -> Result<(StoredJob, Vec<WorkReady>), ApiProblem> {
     let (mut current, mut tries) = (job, Tries::default());
     loop {
         expected.check(&current)?;
         let mut changed = current.clone();
-        change(&mut changed);
+        change(&mut changed)?;
         if changed.state != current.state {
             changed.note_edit();
         }

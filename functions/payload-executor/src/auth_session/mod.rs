@@ -133,7 +133,9 @@ impl Keeper {
     }
 
     async fn finish(&mut self, end: SessionEnd, now: Timestamp) -> Result<(), StoreError> {
-        self.clients.store.finish_auth_session(&mut self.session, &end, now).await
+        let waiting = self.clients.store.finish_auth_session(&mut self.session, &end, now).await?;
+        self.clients.bus.hand_over(waiting).await;
+        Ok(())
     }
 
     async fn renew(&mut self) -> Result<(), StoreError> {

@@ -62,7 +62,11 @@ impl Worker {
         }
         self.seen = seen;
         (self.lease.seen_at, self.looked_at) = (begun, begun);
-        self.context.signing.refresh(&self.context.clients.store).await;
+        let store = &self.context.clients.store;
+        self.context.signing.refresh(store).await;
+        if let Some(session) = self.context.session.as_ref().filter(|_| self.lane.phase == LanePhase::Working) {
+            session.refresh(store).await;
+        }
         Ok(true)
     }
 

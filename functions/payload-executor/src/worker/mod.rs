@@ -2,7 +2,7 @@
 //!
 //! This file has the loop; what it does in turn stands beside it: `taking_up` a lane, `claiming` payloads, `starting`
 //! attempts, `drafting` and `writing` what happened, `returning` what it has no time for, `opening`
-//! lanes for others, `delivering` results, `redelivering` what was given up, `looking` at what others have changed, `telling` the world,
+//! lanes for others, `renewing` the auth session, `delivering` results, `redelivering` what was given up, `looking` at what others have changed, `telling` the world,
 //! `waiting` for the next thing, and `ending`: what becomes of the lane.
 
 mod claiming;
@@ -12,6 +12,7 @@ mod ending;
 mod looking;
 mod opening;
 mod redelivering;
+mod renewing;
 mod returning;
 mod starting;
 mod taking_up;
@@ -39,6 +40,7 @@ use crate::payload_reader::PayloadReader;
 use crate::ready::{ReadyQueue, Task};
 use crate::suspects::SuspectQueue;
 use crate::throughput::{Pacer, Throughput};
+use renewing::Renewals;
 use writing::{Says, Writing};
 
 /// Between two tries to reach the table while it is not available.
@@ -73,6 +75,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         attempts: JoinSet::new(),
         deliveries: JoinSet::new(),
         closings: JoinSet::new(),
+        renewals: Renewals::new(begun),
         delivering: HashMap::new(),
         sink_health,
         deliveries_wait: false,
@@ -125,6 +128,8 @@ struct Worker {
     deliveries: JoinSet<Delivered>,
     /// What follows the end of the run, when it ended with us.
     closings: JoinSet<()>,
+    /// What is done so that attempts carry a state that the target accepts.
+    renewals: Renewals,
     /// The batches of deliveries under way, by due time and lowest index, with their bytes.
     delivering: HashMap<(Timestamp, u32), usize>,
     /// What is known of the sink.
@@ -206,8 +211,10 @@ impl Worker {
                 Step::Go => {}
             }
         }
-        // The lane is given back; what follows the run's end has a lease of its own.
+        // The lane is given back; what follows the run's end has a lease of its own, and so has what is done
+        // for the auth session.
         while self.closings.join_next().await.is_some() {}
+        self.renewals.finish().await;
         Ok(())
     }
 
@@ -220,7 +227,12 @@ impl Worker {
             self.end_in_time().await?;
         }
         let mut reads_on = false;
+        if self.lane.phase == LanePhase::Working && self.seen.run.waits_for_session() {
+            // It was resumed before it had started, while we told of its pause: its session comes first.
+            self.lane.is_draining = true;
+        }
         if self.lane.phase == LanePhase::Working {
+            self.renew_session();
             self.notice_time();
             reads_on = self.read_claimed().await?;
             self.start_attempts();
@@ -262,7 +274,8 @@ impl Worker {
         slots.saturating_sub(self.in_flight.len() + self.announced.len())
     }
 
+    /// Whether no attempt starts for the moment: the target wants rest, or a state that is not there.
     fn is_held(&self) -> bool {
-        self.hold_until.is_some_and(|until| until > self.context.clients.clock.now())
+        self.hold_until.is_some_and(|until| until > self.context.clients.clock.now()) || self.lacks_state()
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Worker;
 use crate::attempt;
 use crate::ready::Task;
+use crate::session_state::RunSession;
 
 /// Suspects are announced this often at most, while others of them are under way.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(200);
@@ -117,7 +118,8 @@ impl Worker {
     fn start(&mut self, task: Task) {
         let timeout = self.attempt_time(&task);
         self.in_flight.insert(task.index());
-        self.attempts.spawn(attempt::make(Arc::clone(&self.context), task, timeout));
+        let state = self.context.session.as_ref().and_then(RunSession::current);
+        self.attempts.spawn(attempt::make(Arc::clone(&self.context), task, state, timeout));
     }
 
     /// How many requests may start per second in the whole run, if that is limited.
@@ -141,6 +143,10 @@ impl Worker {
 
     /// When the next attempt may start.
     pub(super) fn next_start_at(&self) -> Option<Timestamp> {
+        if self.lacks_state() {
+            // When there is one, that ends the wait.
+            return None;
+        }
         // Those that wait for others under way start when these have ended.
         let suspect_at = self.suspects.next_at();
         let ready_at = self.ready.next_at().filter(|_| self.suspects.is_empty());

@@ -7,7 +7,7 @@ use sundial_store::{LanePhase, StoreError};
 use tokio::time::Instant;
 
 use super::{Worker, writing};
-use crate::attempt::{AttemptEnd, Attempted};
+use crate::attempt::{AttemptEnd, Attempted, CarriedState};
 use crate::buffer::Ended;
 
 impl Worker {
@@ -37,6 +37,7 @@ impl Worker {
             put_back_at,
             delivery_at,
             tell_at,
+            self.renew_at().filter(|_| may_start),
             self.run_ends_at().map(in_time),
         ];
         // A time that has passed without effect must not turn this into a loop without rest.
@@ -57,6 +58,7 @@ impl Worker {
                     self.note_attempt(attempted.map_err(broken)?);
                 }
             }
+            step = self.renewals.ended() => self.note_renewal(step),
             Some(delivered) = self.deliveries.join_next() => self.note_delivery(delivered.map_err(broken)?),
             () = tokio::time::sleep_until(until) => {}
         }
@@ -64,10 +66,16 @@ impl Worker {
     }
 
     fn note_attempt(&mut self, attempted: Attempted) {
-        let Attempted { task, end, hold_until, memory } = attempted;
+        let Attempted { task, end, hold_until, session, memory } = attempted;
         self.in_flight.remove(&task.index());
         self.hold_until = self.hold_until.max(hold_until);
+        if let Some(CarriedState { version, is_refused }) = session {
+            let has_succeeded = matches!(&end, AttemptEnd::Final(outcome, _) if outcome.has_succeeded());
+            self.note_session(version, is_refused, has_succeeded);
+        }
         match end {
+            AttemptEnd::Refused if self.suspects.has_in_flight(task.index()) => self.suspects.wait_again(task),
+            AttemptEnd::Refused => self.ready.push(task),
             AttemptEnd::Final(outcome, extension) => {
                 self.throughput.add(1);
                 self.buffer.push_ended(Ended { task, outcome, extension, memory });

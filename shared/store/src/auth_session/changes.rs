@@ -1,14 +1,14 @@
-//! What users and job runs ask of auth sessions: creation, other contents, deletion, and that they are valid.
+//! What users ask of auth sessions: creation, other contents, deletion, and that they are valid.
 //! What takes long is only begun here.
 
-use sundial_engine::auth_session::{FRUITLESS_RENEWALS_MAX, Procedure};
+use sundial_engine::auth_session::Procedure;
 use sundial_model::auth_session::{AuthSessionSettings, AuthSessionStatus, AuthSessionType, OperationType};
 use sundial_model::event::WorkReady;
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
 use sundial_model::{AuthSessionId, AuthSessionUuid, OperationId, SecretsId, Timestamp};
 
-use super::{PARAMETERS, STATE, SessionWork, StateVersion, StoredAuthSession, StoredOperation, secret};
+use super::{PARAMETERS, STATE, SessionWork, StoredAuthSession, StoredOperation, secret, wake_up};
 use crate::error::StoreError;
 use crate::projects::StoredProject;
 use crate::secrets::put_secrets;
@@ -29,51 +29,61 @@ pub struct NewAuthSession {
     pub session_type: AuthSessionType,
 }
 
-/// What came of asking for an operation.
-#[derive(Clone, Debug)]
-pub enum SessionRequest {
-    /// It is under way, or done, under this id.
-    Operation(OperationId, Vec<WorkReady>),
-    /// There is no such session.
-    Gone,
-    /// The session has a newer state than the one that was refused.
-    Renewed,
-    /// The session cannot be renewed, and is EXPIRED.
-    Refused(RunError),
-}
-
 impl StoredAuthSession {
-    fn begin(&mut self, operation: &StoredOperation, procedure: Procedure, now: Timestamp) {
+    /// Begins what is to be done for it.
+    pub(super) fn begin(
+        &mut self,
+        operation: &StoredOperation,
+        procedure: Procedure,
+        is_renewal: bool,
+        now: Timestamp,
+    ) {
         self.work = Some(SessionWork {
             operation: operation.id,
             operation_type: operation.operation_type,
             procedure,
             candidate: None,
             not_before: now,
+            is_renewal,
+            waiting: Vec::new(),
         });
         (self.owner, self.lease_until, self.next_at) = (None, None, Some(now + LOST_EVENT_AFTER));
     }
 
-    fn work_ready(&self) -> WorkReady {
+    pub(super) fn work_ready(&self) -> WorkReady {
         WorkReady::AuthSession { project_id: self.project_id, auth_session_id: self.id.clone() }
     }
 
-    fn new_operation(&self, id: OperationId, operation_type: OperationType, now: Timestamp) -> StoredOperation {
+    /// What finds out whether it is valid, and renews it if need be.
+    pub(super) fn validation(&self, settings: AuthSessionSettings) -> Procedure {
+        Procedure::begin(self.state.is_some(), self.parameters.is_some(), settings)
+    }
+
+    pub(super) fn new_operation(
+        &self,
+        id: OperationId,
+        operation_type: OperationType,
+        now: Timestamp,
+    ) -> StoredOperation {
         StoredOperation::new(id, self.project_id, self.id.clone(), operation_type, now)
     }
 
     /// Takes in other contents; answers with the secrets of the ones before.
-    fn take_in(&mut self, secrets: SecretsId) -> Option<SecretsId> {
+    fn take_in(&mut self, secrets: SecretsId) -> Vec<SecretsId> {
         match self.session_type {
-            AuthSessionType::Credentials => self.parameters.replace(secrets),
-            AuthSessionType::Runtime => {
-                let number = self.state.map_or(1, |state| state.number + 1);
-                self.status = AuthSessionStatus::Ready;
-                self.state.replace(StateVersion { number, secrets }).map(|state| state.secrets)
+            AuthSessionType::Credentials => {
+                // The state that is there may be somebody else's.
+                self.status = AuthSessionStatus::Pending;
+                let state = self.state.take().map(|state| state.secrets);
+                self.parameters.replace(secrets).into_iter().chain(state).collect()
             }
+            AuthSessionType::Runtime => self.take_state(secrets).into_iter().collect(),
         }
     }
 }
+
+/// The error of an operation whose session was changed, or deleted, before it came to its end.
+pub(super) const SUPERSEDED: &str = "superseded";
 
 /// Under what the contents are kept that a user gives.
 fn name_of_contents(session_type: AuthSessionType) -> &'static str {
@@ -112,6 +122,7 @@ impl Store {
             settings: new.settings,
             parameters: None,
             state: None,
+            states: 0,
             created_at: now,
             checked_at: None,
             used_at: None,
@@ -128,7 +139,7 @@ impl Store {
         let mut work = Vec::new();
         if let Some(operation) = operation {
             let operation = session.new_operation(operation, OperationType::Create, now);
-            session.begin(&operation, Procedure::begin(false, true, session.settings), now);
+            session.begin(&operation, Procedure::begin(false, true, session.settings), false, now);
             writes.push(operation.put()?);
             work.push(session.work_ready());
         }
@@ -158,22 +169,26 @@ impl Store {
                 writes.push(put_secrets(secrets, &secret(name_of_contents(session.session_type), contents))?);
                 abandoned.extend(session.take_in(secrets));
             }
+            let mut waiting = Vec::new();
             if let Some(before) = session.work.take() {
                 writes.extend(self.end_operation(session.project_id, before.operation, Some(replaced()), now).await?);
                 abandoned.extend(before.candidate);
+                waiting = before.waiting;
             }
             session.fruitless_renewals = 0;
             let operation = session.new_operation(OperationId::new(), OperationType::Update, now);
             let id = operation.id;
             let mut work = Vec::new();
             if session.session_type == AuthSessionType::Credentials {
-                // With other parameters, the state that is there may be somebody else's.
-                let has_state = contents.is_none() && session.state.is_some();
-                session.begin(&operation, Procedure::begin(has_state, true, settings), now);
+                session.begin(&operation, Procedure::begin(session.state.is_some(), true, settings), false, now);
+                if let Some(work) = &mut session.work {
+                    work.waiting = waiting;
+                }
                 work.push(session.work_ready());
                 writes.push(operation.put()?);
             } else {
                 (session.owner, session.lease_until, session.next_at) = (None, None, None);
+                work.extend(wake_up(waiting));
                 writes.push(operation.ended(None, now).put()?);
             }
             writes.extend(self.abandon_soon(abandoned, now)?);
@@ -186,6 +201,7 @@ impl Store {
     }
 
     /// Asks that a session is checked, and renewed if need be, by this operation; one that is under way does.
+    /// Answers with the operation, or with nothing when the session is gone.
     ///
     /// # Errors
     /// When the table cannot be reached.
@@ -193,70 +209,18 @@ impl Store {
         &self,
         session: &StoredAuthSession,
         operation: OperationId,
-        settings: Option<AuthSessionSettings>,
         now: Timestamp,
-    ) -> Result<SessionRequest, StoreError> {
-        self.request(session, operation, now, |session| {
-            let settings = settings.unwrap_or(session.settings);
-            Ok(Procedure::begin(session.state.is_some(), session.parameters.is_some(), settings))
-        })
-        .await
-    }
-
-    /// Asks for another state than the one of the version `refused`. An operation that is under way does.
-    ///
-    /// # Errors
-    /// When the table cannot be reached.
-    pub async fn renew_auth_session(
-        &self,
-        session: &StoredAuthSession,
-        refused: u32,
-        settings: AuthSessionSettings,
-        now: Timestamp,
-    ) -> Result<SessionRequest, StoreError> {
-        self.request(session, OperationId::new(), now, |session| {
-            if session.state.is_some_and(|state| state.number > refused) {
-                return Err(None);
-            }
-            if !Procedure::may_renew(session.parameters.is_some(), settings) {
-                return Err(Some("the target refused the session's state, and it is not to be renewed"));
-            }
-            if session.fruitless_renewals >= FRUITLESS_RENEWALS_MAX {
-                return Err(Some("the session was renewed again and again without a payload that succeeded"));
-            }
-            session.fruitless_renewals += 1;
-            Ok(Procedure::renew(settings))
-        })
-        .await
-    }
-
-    /// Begins an operation unless there is one; why not, `procedure` says: there is no need, or it cannot be.
-    async fn request(
-        &self,
-        session: &StoredAuthSession,
-        operation: OperationId,
-        now: Timestamp,
-        procedure: impl Fn(&mut StoredAuthSession) -> Result<Procedure, Option<&'static str>>,
-    ) -> Result<SessionRequest, StoreError> {
+    ) -> Result<Option<(OperationId, WorkReady)>, StoreError> {
         retry_on_conflict(async || {
-            let Some(mut session) = self.auth_session_as(session).await? else { return Ok(SessionRequest::Gone) };
+            let Some(mut session) = self.auth_session_as(session).await? else { return Ok(None) };
             if let Some(work) = &session.work {
-                return Ok(SessionRequest::Operation(work.operation, vec![session.work_ready()]));
+                return Ok(Some((work.operation, session.work_ready())));
             }
             let expect = Expect::Revision(session.revision);
-            let procedure = match procedure(&mut session) {
-                Ok(procedure) => procedure,
-                Err(None) => return Ok(SessionRequest::Renewed),
-                Err(Some(message)) => {
-                    session.status = AuthSessionStatus::Expired;
-                    self.table.write(vec![session.put(expect)?]).await?;
-                    return Ok(SessionRequest::Refused(not_renewed(message)));
-                }
-            };
             let operation = session.new_operation(operation, OperationType::Validate, now);
-            session.begin(&operation, procedure, now);
+            session.begin(&operation, session.validation(session.settings), false, now);
             self.write_effect(vec![session.put(expect)?, operation.put()?]).await?;
-            Ok(SessionRequest::Operation(operation.id, vec![session.work_ready()]))
+            Ok(Some((operation.id, session.work_ready())))
         })
         .await
     }
@@ -285,10 +249,5 @@ impl Store {
 
 fn replaced() -> RunError {
     let message = "the session was changed or deleted meanwhile".to_owned();
-    RunError { code: "superseded".to_owned(), message, status_code: None }
-}
-
-fn not_renewed(message: &str) -> RunError {
-    let code = sundial_engine::auth_session::SESSION_INVALID.to_owned();
-    RunError { code, message: message.to_owned(), status_code: None }
+    RunError { code: SUPERSEDED.to_owned(), message, status_code: None }
 }

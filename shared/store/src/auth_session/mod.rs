@@ -7,6 +7,8 @@
 mod changes;
 mod operations;
 mod progress;
+mod renewals;
+mod runs;
 mod uses;
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +16,10 @@ use sundial_engine::auth_session::Procedure;
 use sundial_model::auth_session::{
     AuthSession, AuthSessionSettings, AuthSessionStatus, AuthSessionType, OperationType,
 };
+use sundial_model::event::WorkReady;
 use sundial_model::secret::{SecretText, SecretValues};
 use sundial_model::{
-    AuthSessionId, AuthSessionUuid, OperationId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
+    AuthSessionId, AuthSessionUuid, JobRunId, OperationId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
 };
 
 use crate::error::StoreError;
@@ -24,9 +27,12 @@ use crate::item::{NewItem, Read, as_json, read};
 use crate::table::{Expect, Range, Write};
 use crate::{Store, keys};
 
-pub use changes::{NewAuthSession, SessionRequest};
+pub use changes::NewAuthSession;
 pub use operations::StoredOperation;
 pub use progress::SessionEnd;
+pub use renewals::SessionRequest;
+pub(crate) use runs::SessionCheck;
+pub use runs::SessionOfRun;
 
 /// Under what its JSON is kept among the secrets.
 const PARAMETERS: &str = "parameters";
@@ -56,6 +62,12 @@ pub struct SessionWork {
     pub candidate: Option<SecretsId>,
     /// Not before this.
     pub not_before: Timestamp,
+    /// Whether payloads were refused: their success, and not the end of this, says that it was of use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_renewal: bool,
+    /// Job runs that start, or do not, when it has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<JobRunId>,
 }
 
 /// An auth session as it is kept.
@@ -85,6 +97,9 @@ pub struct StoredAuthSession {
     /// Its state.
     #[serde(with = "as_json", default, skip_serializing_if = "Option::is_none")]
     pub state: Option<StateVersion>,
+    /// How many states it has had: the number of its next one is one more.
+    #[serde(default)]
+    pub states: u32,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its state was last found to be good.
@@ -118,6 +133,13 @@ impl StoredAuthSession {
         Self { revision: read.revision, ..read.value }
     }
 
+    /// Has another state from now on; answers with the secrets of the one before.
+    fn take_state(&mut self, secrets: SecretsId) -> Option<SecretsId> {
+        self.states += 1;
+        self.status = AuthSessionStatus::Ready;
+        self.state.replace(StateVersion { number: self.states, secrets }).map(|state| state.secrets)
+    }
+
     /// As it is answered.
     pub fn answer(&self) -> AuthSession {
         AuthSession {
@@ -144,6 +166,11 @@ impl StoredAuthSession {
         let item = NewItem::new(keys::auth_session(self.project_id, self.id.as_str()), self)?;
         Ok(Write::Put(item.waking(self.wake_at()), expect))
     }
+}
+
+/// What is handed over so that job runs go on that have waited.
+fn wake_up(waiting: Vec<JobRunId>) -> Vec<WorkReady> {
+    waiting.into_iter().map(|run| WorkReady::lane(run, runs::FIRST_LANE)).collect()
 }
 
 fn secret(name: &str, text: &SecretText) -> SecretValues {

@@ -7,6 +7,7 @@ use sundial_model::auth_session::{Operation, OperationStatus, OperationType};
 use sundial_model::run::RunError;
 use sundial_model::{AuthSessionId, OperationId, ProjectId, Timestamp};
 
+use super::changes::SUPERSEDED;
 use crate::error::StoreError;
 use crate::item::{NewItem, Read, as_json};
 use crate::table::{Expect, Write};
@@ -64,6 +65,11 @@ impl StoredOperation {
     pub(super) fn ended(self, error: Option<RunError>, now: Timestamp) -> Self {
         let status = if error.is_none() { OperationStatus::Succeeded } else { OperationStatus::Failed };
         Self { status, error, ended_at: Some(now), ..self }
+    }
+
+    /// Why it failed; none when its session was changed before it came to its end, which decides nothing.
+    pub fn failure(&self) -> Option<&RunError> {
+        self.error.as_ref().filter(|error| error.code != SUPERSEDED)
     }
 
     /// As it is answered.

@@ -2,15 +2,16 @@
 
 use sundial_engine::auth_session::{Phase, Procedure};
 use sundial_model::auth_session::AuthSessionStatus;
+use sundial_model::event::WorkReady;
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
 use sundial_model::{SecretsId, Timestamp};
 
-use super::{STATE, StateVersion, StoredAuthSession, secret};
+use super::{STATE, StoredAuthSession, secret, wake_up};
 use crate::Store;
 use crate::error::StoreError;
 use crate::secrets::put_secrets;
-use crate::table::{Expect, retry_on_conflict};
+use crate::table::Expect;
 
 /// How the work on a session ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +51,7 @@ impl Store {
         self.write_auth_session(session).await
     }
 
-    async fn write_auth_session(&self, session: &mut StoredAuthSession) -> Result<(), StoreError> {
+    pub(super) async fn write_auth_session(&self, session: &mut StoredAuthSession) -> Result<(), StoreError> {
         self.table.write(vec![session.put(Expect::Revision(session.revision))?]).await?;
         session.revision += 1;
         Ok(())
@@ -87,7 +88,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the work on a session, and its operation.
+    /// Ends the work on a session, and its operation. Answers with the job runs that waited for it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the session was changed.
@@ -96,17 +97,18 @@ impl Store {
         session: &mut StoredAuthSession,
         end: &SessionEnd,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<WorkReady>, StoreError> {
         let mut changed = session.clone();
         let Some(work) = changed.work.take() else { return Err(StoreError::Conflict) };
         let mut abandoned = Vec::new();
         let error = match end {
             SessionEnd::Ready => {
                 (changed.status, changed.checked_at) = (AuthSessionStatus::Ready, Some(now));
+                if !work.is_renewal {
+                    changed.fruitless_renewals = 0;
+                }
                 if let Some(secrets) = work.candidate {
-                    let number = changed.state.map_or(1, |state| state.number + 1);
-                    abandoned
-                        .extend(changed.state.replace(StateVersion { number, secrets }).map(|state| state.secrets));
+                    abandoned.extend(changed.take_state(secrets));
                 }
                 None
             }
@@ -125,23 +127,6 @@ impl Store {
         self.table.write(writes).await?;
         changed.revision += 1;
         *session = changed;
-        Ok(())
-    }
-
-    /// Notes that a payload has succeeded with a version of the session's state: its renewals bear fruit.
-    ///
-    /// # Errors
-    /// When the table cannot be reached.
-    pub async fn session_has_served(&self, session: &StoredAuthSession, version: u32) -> Result<(), StoreError> {
-        retry_on_conflict(async || {
-            let Some(mut current) = self.auth_session_as(session).await? else { return Ok(()) };
-            let is_its = current.state.is_some_and(|state| state.number == version);
-            if !is_its || current.fruitless_renewals == 0 {
-                return Ok(());
-            }
-            current.fruitless_renewals = 0;
-            self.write_auth_session(&mut current).await
-        })
-        .await
+        Ok(wake_up(work.waiting))
     }
 }

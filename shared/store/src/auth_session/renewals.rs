@@ -1,0 +1,101 @@
+//! Renewals in the middle of job runs: a target has refused the state that payloads carried.
+
+use sundial_engine::auth_session::{FRUITLESS_RENEWALS_MAX, Procedure, SESSION_INVALID};
+use sundial_model::auth_session::{AuthSessionSettings, AuthSessionStatus, OperationType};
+use sundial_model::run::RunError;
+use sundial_model::{OperationId, Timestamp};
+
+use super::StoredAuthSession;
+use crate::Store;
+use crate::error::StoreError;
+use crate::table::{Expect, retry_on_conflict};
+
+/// What came of asking for another state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SessionRequest {
+    /// It is being made, or what is there is being checked.
+    Operation {
+        /// Under this id.
+        id: OperationId,
+        /// Whether it was begun because payloads were refused: that it fails then means that there is no
+        /// other state.
+        is_renewal: bool,
+    },
+    /// There is no such session.
+    Gone,
+    /// The session has a newer state than the one that was refused.
+    Renewed,
+    /// The session cannot be renewed, and is EXPIRED.
+    Refused(RunError),
+}
+
+impl StoredAuthSession {
+    /// Why it is not to be renewed.
+    fn why_not_renewed(&self, settings: AuthSessionSettings) -> Option<&'static str> {
+        if !Procedure::may_renew(self.parameters.is_some(), settings) {
+            return Some("the target refused the session's state, and it is not to be renewed");
+        }
+        let is_fruitless = self.fruitless_renewals >= FRUITLESS_RENEWALS_MAX;
+        is_fruitless.then_some("the session was renewed again and again without a payload that succeeded")
+    }
+}
+
+fn not_renewed(message: &str) -> RunError {
+    RunError { code: SESSION_INVALID.to_owned(), message: message.to_owned(), status_code: None }
+}
+
+impl Store {
+    /// Asks for another state than the one of the version `refused`, 0 when there was none. An operation that
+    /// is under way does.
+    ///
+    /// # Errors
+    /// When the table cannot be reached.
+    pub async fn renew_auth_session(
+        &self,
+        session: &StoredAuthSession,
+        refused: u32,
+        settings: AuthSessionSettings,
+        now: Timestamp,
+    ) -> Result<SessionRequest, StoreError> {
+        retry_on_conflict(async || {
+            let Some(mut session) = self.auth_session_as(session).await? else { return Ok(SessionRequest::Gone) };
+            if session.state.is_some_and(|state| state.number > refused) {
+                return Ok(SessionRequest::Renewed);
+            }
+            if let Some(work) = &session.work {
+                return Ok(SessionRequest::Operation { id: work.operation, is_renewal: work.is_renewal });
+            }
+            let expect = Expect::Revision(session.revision);
+            if let Some(why) = session.why_not_renewed(settings) {
+                if session.state.is_some() && session.status != AuthSessionStatus::Expired {
+                    session.status = AuthSessionStatus::Expired;
+                    self.table.write(vec![session.put(expect)?]).await?;
+                }
+                return Ok(SessionRequest::Refused(not_renewed(why)));
+            }
+            session.fruitless_renewals += 1;
+            let operation = session.new_operation(OperationId::new(), OperationType::Validate, now);
+            session.begin(&operation, Procedure::renew(settings), true, now);
+            self.table.write(vec![session.put(expect)?, operation.put()?]).await?;
+            Ok(SessionRequest::Operation { id: operation.id, is_renewal: true })
+        })
+        .await
+    }
+
+    /// Notes that a payload has succeeded with a version of the session's state: its renewals bear fruit.
+    ///
+    /// # Errors
+    /// When the table cannot be reached.
+    pub async fn session_has_served(&self, session: &StoredAuthSession, version: u32) -> Result<(), StoreError> {
+        retry_on_conflict(async || {
+            let Some(mut current) = self.auth_session_as(session).await? else { return Ok(()) };
+            let is_its = current.state.is_some_and(|state| state.number == version);
+            if !is_its || current.fruitless_renewals == 0 {
+                return Ok(());
+            }
+            current.fruitless_renewals = 0;
+            self.write_auth_session(&mut current).await
+        })
+        .await
+    }
+}
