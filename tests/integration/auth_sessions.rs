@@ -242,6 +242,20 @@ async fn bad_input_is_refused_whole() {
 }
 
 #[tokio::test]
+async fn a_target_stays_where_it_is_while_it_has_sessions() {
+    let (cloud, login) = start().await;
+    let at = |url: &str| json!({ "target": { "type": "http", "baseUrl": url } });
+    done(&cloud, &cloud.api.ok("POST", SESSIONS, Some(with_password("login", PASSWORD))).await).await;
+    let other = Target::echo().await;
+    let (status, problem) = cloud.api.send("PUT", "/projects/shop", Some(at(&other.url))).await;
+    assert_eq!((status, pointers(&problem)), (400, vec!["/target/baseUrl"]));
+    cloud.api.ok("PUT", "/projects/shop", Some(at(&format!("{}/v2", login.target.url)))).await;
+    cloud.api.send("DELETE", &format!("{SESSIONS}/login"), None).await;
+    cloud.api.ok("PUT", "/projects/shop", Some(at(&other.url))).await;
+    assert_eq!(other.count(), 0);
+}
+
+#[tokio::test]
 async fn a_plain_target_takes_no_sessions() {
     let (cloud, target) = (Cloud::start().await, Target::echo().await);
     let of = |format: &str| json!({ "target": { "type": "http", "baseUrl": target.url, "format": format } });

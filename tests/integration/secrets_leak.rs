@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sundial_devstack::{Connection, DevDescription};
 
 use crate::command::sundial;
-use crate::harness::{Api, Process, Target, items, payloads};
+use crate::harness::{Answer, Api, Call, Process, Target, items, payloads};
 
 /// Nobody listens there.
 const NOBODY: &str = "http://127.0.0.1:1";
@@ -132,6 +132,74 @@ async fn good_days(witness: &Witness, target: &Target, s3_url: &str) -> Vec<Stri
     secrets
 }
 
+/// The target: it keeps no sessions, but answers as if it did.
+fn answer(call: &Call) -> Answer {
+    match call.api.trim_start_matches("v2/") {
+        "auth-sessions/create" if call.body["parameters"]["password"] == mark("password") => {
+            Answer::Result(json!({ "token": mark("state") }))
+        }
+        "auth-sessions/create" => Answer::Status(401, json!({ "error": { "code": "wrong", "message": "no" } })),
+        "auth-sessions/check" => Answer::Result(json!(true)),
+        "signed-out" => Answer::Status(401, json!({ "error": { "code": "auth-session-invalid", "message": "no" } })),
+        _ => Answer::Result(call.body["parameters"].clone()),
+    }
+}
+
+/// Makes auth sessions, good and bad, and lets job runs use them. Answers with the secrets.
+async fn signed_in_days(witness: &Witness, target: &Target) -> Vec<String> {
+    let sessions = "/projects/shop/auth-sessions";
+    let secrets = ["password", "wrong-password", "given"].map(mark);
+    for document in [
+        json!({ "id": "login", "parameters": { "password": secrets[0] } }),
+        json!({ "id": "wrong", "parameters": { "password": secrets[1] } }),
+        json!({ "id": "given", "type": "RUNTIME", "state": { "token": secrets[2] } }),
+    ] {
+        let made = witness.ok("POST", sessions, Some(document)).await;
+        if let Some(operation) = made["operationId"].as_str() {
+            let path = format!("{sessions}/operations/{operation}");
+            witness.api.wait_for(&path, |operation| operation["status"] != "PENDING").await;
+            witness.ok("GET", &path, None).await;
+        }
+    }
+    let hook = webhook(&format!("{}/hook", target.url), &mark("sink"));
+    for (id, api, session, status) in [
+        ("signed-in", "a", "login", "COMPLETED"),
+        ("by-hand", "a", "given", "COMPLETED"),
+        ("wrong", "a", "wrong", "CANCELED"),
+        ("signed-out", "signed-out", "login", "PAUSED"),
+        ("given-up", "signed-out", "given", "PAUSED"),
+    ] {
+        let configuration = json!({ "retry": { "maximumAttempts": 9, "initialInterval": "10ms" } });
+        let job = json!({
+            "id": id, "payload": payloads(api, 2), "sink": hook, "authSession": { "id": session },
+            "configuration": configuration
+        });
+        let job = witness.ok("POST", "/projects/shop/jobs", Some(job)).await;
+        assert_eq!(job["authSession"]["id"], session);
+        let run = witness.ok("POST", &format!("/projects/shop/jobs/{id}/trigger"), None).await;
+        let run = format!("/projects/shop/jobs/{id}/runs/{}", run["id"].as_str().unwrap());
+        witness.api.wait_for_status(&run, status).await;
+        if status == "COMPLETED" {
+            let ended = witness
+                .api
+                .wait_for(&run, |run| run["deliveries"]["delivered"] == 2 && run["results"].is_object())
+                .await;
+            let export = witness.api.client.get(ended["results"]["signedUrl"].as_str().unwrap()).send().await.unwrap();
+            witness.note("export", export.text().await.unwrap());
+        }
+        for path in
+            [run.clone(), format!("{run}/payloads"), format!("{run}/payloads/0"), format!("{sessions}/{session}")]
+        {
+            witness.ok("GET", &path, None).await;
+        }
+        witness.send("POST", &format!("/projects/shop/jobs/{id}/resume"), None).await;
+    }
+    witness.ok("GET", sessions, None).await;
+    let deliveries = target.calls().into_iter().filter(|call| call.api.ends_with("hook"));
+    deliveries.for_each(|delivery| witness.note("a delivery", delivery.text));
+    [secrets.to_vec(), vec![mark("state")]].concat()
+}
+
 /// Sends a secret in every place where it does not belong. Answers with the secret.
 async fn bad_days(witness: &Witness) -> String {
     let secret = mark("misplaced");
@@ -202,6 +270,18 @@ async fn bad_days(witness: &Witness) -> String {
         witness.bad("PUT", "/projects/shop", json!({ "target": target })).await;
     }
     witness.bad("PUT", "/projects/shop", json!({ "signingSecret": m, "target": {} })).await;
+    for session in [
+        json!(m),
+        json!({ "id": "new", "parameters": m }),
+        json!({ "id": "new", "parameters": { "password": "x".repeat(256_000), "more": m } }),
+        json!({ "id": "new", "type": m, "state": m }),
+        json!({ "id": "new", "state": m, "parameters": { "password": m } }),
+        json!({ "id": spaced, "parameters": [m], "checkAttempts": m, "autoRecreate": m, "password": m }),
+    ] {
+        witness.bad("POST", "/projects/shop/auth-sessions", session).await;
+    }
+    witness.bad("PUT", "/projects/shop/auth-sessions/login", json!({ "state": m })).await;
+    witness.bad("PUT", "/projects/shop/auth-sessions/given", json!({ "parameters": [m] })).await;
     let job = "/projects/shop/jobs/good";
     for (path, body) in [
         (format!("{job}/pause"), json!({ "reason": long, "token": m })),
@@ -257,8 +337,9 @@ async fn secrets_are_found_in_their_own_place_and_nowhere_else() {
     let key = made["apiKey"].as_str().unwrap();
     let api = dev.of_workspace(made["workspaceId"].as_str().unwrap(), key);
     let witness = Witness { api, answers: Mutex::default() };
-    let target = Target::echo().await;
+    let target = Target::start(answer).await;
     let mut secrets = good_days(&witness, &target, &description.s3_url).await;
+    let of_sessions = signed_in_days(&witness, &target).await;
     let misplaced = bad_days(&witness).await;
     let key_secret = key.rsplit('_').next().unwrap().to_owned();
 
@@ -270,6 +351,11 @@ async fn secrets_are_found_in_their_own_place_and_nowhere_else() {
     let connection = Connection::open(&description, Duration::from_secs(4)).unwrap();
     let items = items(&connection.dynamodb, &description.table_name).await;
     let (own_place, elsewhere): (Vec<_>, Vec<_>) = items.iter().partition(|((pk, _), _)| pk.starts_with("SECRETS#"));
+    let bodies: Vec<_> = target.calls().into_iter().filter(|call| call.api != "hook").map(|call| call.text).collect();
+    for secret in &of_sessions {
+        assert!(bodies.iter().any(|body| body.contains(secret)), "the target was not sent {secret}");
+    }
+    secrets.extend(of_sessions);
     for secret in &secrets {
         assert!(own_place.iter().any(|(_, item)| format!("{item:?}").contains(secret)), "nobody keeps {secret}");
     }

@@ -193,17 +193,18 @@ async fn renewals_of_which_no_payload_comes_to_succeed_have_an_end() {
     let numbers: Vec<u64> = login.calls("work").iter().map(Call::attempt).collect();
     assert_eq!(numbers, [1, 1, 2, 3], "only the first refusal uses up no attempt");
 
-    // Each success in between lets it begin anew.
     login.refuse_all(false);
     cloud.api.ok("POST", &format!("{SESSION}/validate"), None).await;
     cloud.api.wait_for(SESSION, |session| session["status"] == "READY").await;
     cloud.api.ok("POST", &format!("{JOB}/resume"), None).await;
     cloud.api.wait_for_status(&run, "COMPLETED").await;
-    for _ in 0..5 {
-        login.expire_in(0);
-        cloud.api.wait_for_status(&cloud.api.trigger("job").await, "COMPLETED").await;
-    }
-    assert_eq!(login.count("auth-sessions/create"), 1 + 3 + 5);
+    // Each success in between lets it begin anew.
+    cloud.api.ok("PUT", JOB, Some(job(30, 1))).await;
+    let creates = login.count("auth-sessions/create");
+    login.expire_every(5);
+    let ended = cloud.api.wait_for_status(&cloud.api.trigger("job").await, "COMPLETED").await;
+    assert_eq!(summary(&ended), [30, 0, 0, 30, 0, 0]);
+    assert!(login.count("auth-sessions/create") - creates >= 5);
 }
 
 #[tokio::test]
@@ -269,9 +270,9 @@ async fn a_run_that_was_paused_before_it_started_has_its_session_checked_once_mo
 }
 
 #[tokio::test]
-async fn what_failed_is_run_again_with_a_session_that_is_checked() {
+async fn what_failed_is_run_again_and_its_stale_session_renewed_in_the_midst() {
     let (cloud, login) = start().await;
-    let mut document = job(2, 2);
+    let mut document = job(2, 1);
     document["configuration"]["retry"] = json!({ "maximumAttempts": 1 });
     document["payload"] = json!([{ "apiName": "work" }, { "apiName": "work", "requestTimeout": 1 }]);
     cloud.api.create_job(document).await;
@@ -284,6 +285,71 @@ async fn what_failed_is_run_again_with_a_session_that_is_checked() {
     cloud.api.ok("POST", &format!("{run}/retry"), None).await;
     let ended = cloud.api.wait_for(&run, |run| run["generation"] == 2 && run["status"] == "COMPLETED").await;
     assert_eq!(summary(&ended), [2, 0, 0, 2, 0, 0]);
-    assert_eq!(login.count("auth-sessions/create"), 2);
-    assert_eq!(login.count("work"), 3, "the stale state was found before it was used");
+    assert_eq!((login.count("auth-sessions/create"), login.count("work")), (2, 4));
+}
+
+#[tokio::test]
+async fn runs_that_come_to_wait_do_not_disturb_what_is_being_done() {
+    let (cloud, login) = start().await;
+    let ids = ["one", "two", "three", "four"];
+    for id in ids {
+        let mut document = job(1, 1);
+        document["id"] = json!(id);
+        cloud.api.create_job(document).await;
+    }
+    login.expire();
+    // The check says no three times over, and the login takes longer than the lease.
+    let no = || Answer::Result(json!(false));
+    let slow = Answer::After(Duration::from_secs(6), Box::new(Answer::Result(json!({ "token": 0 }))));
+    login.answer_instead([no(), no(), no(), slow, Answer::Result(json!(true))]);
+    let mut runs = Vec::new();
+    for id in ids {
+        runs.push(cloud.api.trigger(id).await);
+        login.wait_for_calls("auth-sessions/check", 4).await;
+        tokio::time::sleep(Duration::from_millis(1_300)).await;
+    }
+    login.wait_for_calls("auth-sessions/create", 2).await;
+    login.accept(0);
+    for run in &runs {
+        cloud.api.wait_for_status(run, "COMPLETED").await;
+    }
+    assert_eq!(login.count("auth-sessions/create"), 2, "nobody broke off the call that was under way");
+}
+
+#[tokio::test]
+async fn runs_that_wait_for_the_same_failure_end_with_it() {
+    let (cloud, login) = start().await;
+    let ids = ["one", "two", "three"];
+    for id in ids {
+        let mut document = job(1, 1);
+        document["id"] = json!(id);
+        cloud.api.create_job(document).await;
+    }
+    login.expire();
+    login.change_password("another");
+    let checked = login.count("auth-sessions/check");
+    let runs = futures::future::join_all(ids.map(|id| cloud.api.trigger(id))).await;
+    for run in &runs {
+        let ended = cloud.api.wait_for_status(run, "CANCELED").await;
+        assert_eq!(ended["reason"]["type"], "auth-session-validate-dependency-failed");
+    }
+    assert_eq!(login.count("auth-sessions/create"), 2, "one of the creation, and one that failed");
+    assert_eq!(login.count("auth-sessions/check") - checked, 3);
+}
+
+#[tokio::test]
+async fn a_job_that_needs_the_lost_session_no_more_goes_on_without_it() {
+    let (cloud, login) = start().await;
+    cloud.api.create_job(job(4, 2)).await;
+    login.change_password("another");
+    login.expire_in(0);
+    let run = cloud.api.trigger("job").await;
+    cloud.api.wait_for_status(&run, "PAUSED").await;
+    let resume = format!("{JOB}/resume");
+    cloud.api.ok("PUT", JOB, Some(json!({ "payload": payloads("work", 1) }))).await;
+    assert_eq!(cloud.api.send("POST", &resume, None).await.0, 409, "its run needs it");
+    cloud.api.ok("POST", &format!("{run}/terminate"), None).await;
+    cloud.api.wait_for_status(&run, "TERMINATED").await;
+    cloud.api.ok("POST", &resume, None).await;
+    assert_eq!(cloud.api.get(JOB).await["state"]["status"], "ACTIVE");
 }

@@ -1,5 +1,5 @@
-//! `sundial demo`: two scheduled jobs, one for each kind of sink, from their creation to the
-//! last delivery.
+//! `sundial demo`: three scheduled jobs, one for each kind of sink and one that uses an auth session, from their
+//! creation to the last delivery.
 
 mod progress;
 mod report;
@@ -7,7 +7,7 @@ mod report;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sundial_devstack::demo_services::RECEIVER_PATH;
+use sundial_devstack::demo_services::{CALLS_PER_TOKEN, PASSWORD, RECEIVER_PATH};
 use sundial_devstack::{DevCloud, DevOptions, Mode, loopback_ranges};
 use sundial_runtime::SinkBuckets;
 
@@ -21,7 +21,11 @@ const PAYLOADS: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const BUCKET: &str = "demo-sink";
-const JOBS: [&str; 2] = ["to-a-webhook", "to-a-bucket"];
+/// The jobs, and where their results go.
+const JOBS: [(&str, &str); 3] =
+    [("to-a-webhook", "to a webhook"), ("to-a-bucket", "to a bucket"), (SIGNED_IN, "to a webhook")];
+const SIGNED_IN: &str = "signed-in";
+const SESSION: &str = "members";
 
 /// Runs it.
 pub(crate) async fn run() -> Result<(), String> {
@@ -46,23 +50,29 @@ pub(crate) async fn run() -> Result<(), String> {
         "accessKeyId": description.access_key_id, "secretAccessKey": description.secret_access_key,
         "forcePathStyle": true, "prefix": "results/"
     });
-    for (id, sink) in JOBS.into_iter().zip([webhook, bucket]) {
+    let session = json!({ "id": SESSION, "parameters": { "password": PASSWORD } });
+    api.post("auth-sessions", &session).await?;
+    println!("Created the auth session {SESSION}: its target issues tokens that are good for {CALLS_PER_TOKEN} calls.");
+    for (id, receiver) in JOBS {
+        let sink = if receiver == "to a bucket" { &bucket } else { &webhook };
         api.post("jobs", &job(id, sink)).await?;
-        println!("Created the job {id}: {PAYLOADS} payloads every 2 seconds, results go {}.", id.replace('-', " "));
+        println!("Created the job {id}: {PAYLOADS} payloads every 2 seconds, results go {receiver}.");
     }
-    println!("Its target fails now and then, so some payloads are tried again.\n");
+    println!("Their target fails now and then, so some payloads are tried again; and tokens run out in mid-run.\n");
     let runs = watch(&api).await?;
     report::print(&api, &runs).await?;
     let objects = cloud.objects(BUCKET, "results/").await.map_err(|error| error.to_string())?;
-    let (at_webhook, in_bucket) = (cloud.received().count(), objects.len());
+    let (at_webhook, in_bucket) = (cloud.seen().deliveries(), objects.len());
     println!("Deliveries that arrived: {at_webhook} at the webhook, {in_bucket} in the bucket.");
+    println!("The target was signed in to {} times.", cloud.seen().tokens());
     report::print_what_next();
     Ok(())
 }
 
-fn job(id: &str, sink: Value) -> Value {
-    let payload: Vec<_> = (0..PAYLOADS).map(|n| json!({ "apiName": "flaky", "parameters": { "n": n } })).collect();
-    json!({
+fn job(id: &str, sink: &Value) -> Value {
+    let api = if id == SIGNED_IN { "members" } else { "flaky" };
+    let payload: Vec<_> = (0..PAYLOADS).map(|n| json!({ "apiName": api, "parameters": { "n": n } })).collect();
+    let mut job = json!({
         "id": id,
         "payload": payload,
         "schedule": { "intervals": [{ "every": "2s" }] },
@@ -71,7 +81,11 @@ fn job(id: &str, sink: Value) -> Value {
             "retry": { "maximumAttempts": 4, "initialInterval": "200ms", "backoffCoefficient": 2 }
         },
         "sink": sink
-    })
+    });
+    if id == SIGNED_IN {
+        job["authSession"] = json!({ "id": SESSION });
+    }
+    job
 }
 
 /// Watches until enough runs of each job have ended and all their deliveries have arrived; the
@@ -85,8 +99,8 @@ async fn watch(api: &Api) -> Result<Vec<Value>, String> {
         runs.reverse();
         progress.show(&runs);
         let done = |id: &str| runs.iter().filter(|run| run["jobId"] == id && is_delivered(run)).count();
-        if !are_paused && JOBS.iter().all(|id| done(id) >= RUNS) {
-            for id in JOBS {
+        if !are_paused && JOBS.iter().all(|(id, _)| done(id) >= RUNS) {
+            for (id, _) in JOBS {
                 api.post(&format!("jobs/{id}/pause"), &json!({ "reason": "the demo has seen enough" })).await?;
             }
             are_paused = true;

@@ -5,6 +5,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use serde_json::Value;
 use sundial_model::Timestamp;
 
+use super::JOBS;
 use super::progress::short_time;
 use crate::api::Api;
 
@@ -27,11 +28,16 @@ pub(crate) async fn print(api: &Api, runs: &[Value]) -> Result<(), String> {
             attempts.to_string(),
             retried.to_string(),
             took(run),
-            format!("{} {}", run["deliveries"]["delivered"], text("jobId").replace('-', " ")),
+            format!("{} {}", run["deliveries"]["delivered"], receiver(&text("jobId"))),
         ]);
     }
     println!("\n{table}\n");
     Ok(())
+}
+
+/// Where the results of a job go.
+fn receiver(job: &str) -> &'static str {
+    JOBS.iter().find(|(id, _)| *id == job).map_or("", |(_, receiver)| receiver)
 }
 
 /// How many attempts a run made, and how many of its payloads needed more than one.

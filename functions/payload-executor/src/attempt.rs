@@ -72,10 +72,14 @@ pub(crate) async fn make(
         let uses_attempt = refusal_uses_attempt(version, task.refused_under);
         task.refused_under = task.refused_under.max(refused_under);
         if !uses_attempt {
+            let retry_after = match verdict {
+                Verdict::Failure { retry_after, .. } => retry_after,
+                Verdict::Success { .. } => None,
+            };
             return Attempted {
                 task,
                 end: AttemptEnd::Refused,
-                hold_until: None,
+                hold_until: retry_after.map(|wait| context.clients.clock.now() + wait),
                 session,
                 memory: HeldMemory::default(),
             };

@@ -77,20 +77,28 @@ pub(crate) struct Acquired {
 /// there is nothing to do, or another worker has the lane.
 pub(crate) async fn acquire(clients: &Clients, run: JobRunId, number: u32) -> Result<Option<Acquired>, StoreError> {
     let times = LeaseTimes::new(clients.settings.lease);
-    let mut tries = 0;
+    let (mut tries, mut looked_at) = (0, None);
     loop {
         let begun = Instant::now();
         let Some(mut partition) = clients.store.run_partition(run).await? else { return Ok(None) };
         let now = clients.clock.now();
         let found = partition.lane(number).filter(|lane| !lane.is_leased(now) && lane.has_work());
-        let Some(found) = found else { return Ok(None) };
+        let Some(found) = found.cloned() else { return Ok(None) };
         if partition.run.waits_for_session() && found.phase == LanePhase::Working {
-            match clients.store.session_of_run(run, number, now).await? {
-                SessionOfRun::Valid => continue,
-                SessionOfRun::NotNow(work) => {
-                    clients.bus.hand_over(work).await;
+            let is_valid = looked_at.take().is_some_and(|looked_at| partition.run.session_is_valid(&looked_at));
+            if !is_valid {
+                tries += 1;
+                if tries > TRIES_MAX {
                     return Ok(None);
                 }
+                match clients.store.session_of_run(run, number, now).await? {
+                    SessionOfRun::Valid(run) => looked_at = Some(*run),
+                    SessionOfRun::NotNow(work) => {
+                        clients.bus.hand_over(work).await;
+                        return Ok(None);
+                    }
+                }
+                continue;
             }
         }
         let owner = fresh_id().to_string();

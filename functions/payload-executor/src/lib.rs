@@ -59,7 +59,8 @@ pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<WorkR
         }
         WorkReady::AuthSession { project_id, auth_session_id } => {
             let span = tracing::info_span!("auth session", %project_id, %auth_session_id);
-            Box::pin(auth_session::work(clients, project_id, &auth_session_id, end_at)).instrument(span).await?;
+            let begun = Instant::now();
+            Box::pin(auth_session::work(clients, project_id, &auth_session_id, begun, end_at)).instrument(span).await?;
         }
     }
     Ok(())

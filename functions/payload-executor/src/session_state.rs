@@ -58,9 +58,9 @@ impl RunSession {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).state.clone()
     }
 
-    /// The number of that version, 0 when there is none.
-    pub(crate) fn version(&self) -> u32 {
-        self.current().map_or(0, |current| current.version)
+    /// The number of that version; 0 when there is none, or it is known to have been refused.
+    pub(crate) fn usable_version(&self) -> u32 {
+        self.current().map_or(0, |current| current.session.usable_version())
     }
 
     /// Reads it again.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::connection::Connection;
 use crate::data_folder::{DataFolder, DevDescription};
-use crate::demo_services::{self, Received, TARGET_PATH};
+use crate::demo_services::{self, Seen, TARGET_PATH};
 use crate::event_bus::Receiver;
 use crate::function_host::FunctionHost;
 use crate::{DevError, api_gateway, event_bus, storage, usage};
@@ -55,7 +55,7 @@ pub struct DevOptions {
 pub struct DevCloud {
     description: DevDescription,
     connection: Connection,
-    received: Received,
+    seen: Seen,
     _folder: DataFolder,
 }
 
@@ -90,7 +90,7 @@ impl DevCloud {
             let made = ResultsBucket::new(connection.s3.clone(), bucket.as_str()).create_if_missing().await;
             made.map_err(|error| DevError::while_doing("making a bucket", error))?;
         }
-        let received = Received::default();
+        let seen = Seen::default();
         let file = folder.join("events.jsonl");
         match options.mode {
             Mode::StorageOnly => event_bus::serve(ports.events, Receiver { functions: None, file }, REGION),
@@ -98,14 +98,14 @@ impl DevCloud {
                 let host = FunctionHost::new(&connection);
                 let functions = Some(Box::new(host.clone()));
                 event_bus::serve(ports.events, Receiver { functions, file }, REGION);
-                let app = demo_services::router(received.clone());
+                let app = demo_services::router(seen.clone());
                 let app = app.merge(usage::router(host.usage.clone())).merge(api_gateway::router(host.clone()));
                 tokio::spawn(async move { axum::serve(ports.api, app).await });
                 event_bus::start_timer(host, REGION);
             }
         }
         folder.describe(&description)?;
-        Ok(Self { description, connection, received, _folder: folder })
+        Ok(Self { description, connection, seen, _folder: folder })
     }
 
     /// Where everything is.
@@ -146,9 +146,9 @@ impl DevCloud {
         Ok(keys)
     }
 
-    /// What the webhook receiver was sent.
-    pub fn received(&self) -> &Received {
-        &self.received
+    /// What the target and the receiver have seen that are there to try things out with.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
     }
 }
 

@@ -54,6 +54,15 @@ pub struct AuthSessionSettings {
     pub auto_recreate: bool,
 }
 
+impl AuthSessionSettings {
+    /// Whether they try no less than others do.
+    pub fn covers(self, others: Self) -> bool {
+        self.check_attempts >= others.check_attempts
+            && self.create_attempts >= others.create_attempts
+            && self.auto_recreate >= others.auto_recreate
+    }
+}
+
 const ATTEMPTS_DEFAULT: WholeNumber<1, 100> = WholeNumber::constant(3);
 
 impl Default for AuthSessionSettings {

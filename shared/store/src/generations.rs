@@ -89,9 +89,6 @@ impl Store {
                 return Ok(Retried::AnotherJobRunActive(job.why_skipped().message));
             }
             partition.begin_generation(now);
-            if self.snapshot(run).await?.definition.auth_session.is_some() {
-                partition.run.want_session();
-            }
             // The limit is the one setting that is not the snapshot's.
             partition.queue.limit = job.definition.configuration.max_concurrent_requests.get();
             job.active_runs.push(run);

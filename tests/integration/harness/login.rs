@@ -24,6 +24,8 @@ struct Book {
     new_password: Option<String>,
     /// Before that many more calls of payloads are answered, all tokens expire.
     expires_in: Option<usize>,
+    /// And again after so many.
+    expires_every: Option<usize>,
     /// Payloads are refused, whatever their token.
     refuses_all: bool,
     /// An answer to a payload takes so long.
@@ -53,6 +55,17 @@ impl Login {
     /// All tokens expire just before the payload's call after the next `calls` of them is answered.
     pub(crate) fn expire_in(&self, calls: usize) {
         self.book.lock().unwrap().expires_in = Some(calls);
+    }
+
+    /// All tokens expire again and again, after so many calls of payloads.
+    pub(crate) fn expire_every(&self, calls: usize) {
+        let mut book = self.book.lock().unwrap();
+        (book.expires_in, book.expires_every) = (Some(calls), Some(calls));
+    }
+
+    /// From now on the tokens from this one on are good.
+    pub(crate) fn accept(&self, from: u64) {
+        self.book.lock().unwrap().good_from = from;
     }
 
     /// From now on only this password is accepted.
@@ -116,10 +129,12 @@ fn answer(book: &mut Book, call: &Call) -> Answer {
         "auth-sessions/create" => refusal("wrong-password", false),
         "auth-sessions/check" => Answer::Result(Value::from(is_good(book))),
         _ => {
-            if book.expires_in == Some(0) {
+            let expires = book.expires_in == Some(0);
+            if expires {
                 book.good_from = book.issued;
             }
-            book.expires_in = book.expires_in.and_then(|calls| calls.checked_sub(1));
+            let later = book.expires_in.and_then(|calls| calls.checked_sub(1));
+            book.expires_in = if expires { book.expires_every } else { later };
             let is_accepted = is_good(book) && !book.refuses_all;
             let answer = match is_accepted {
                 true => Answer::Result(call.body["parameters"].clone()),

@@ -119,10 +119,9 @@ pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundAuthSession(session): FoundAuthSession,
 ) -> Result<StatusCode, ApiProblem> {
-    if let Some(run) = clients.store.active_run_with_session(session.project_id, &session.id).await? {
+    if let Some(run) = clients.store.delete_auth_session(&session, clients.clock.now()).await? {
         return Err(Problem::new(ProblemCode::Conflict, format!("job run {run} uses it; end that first")).into());
     }
-    clients.store.delete_auth_session(&session, clients.clock.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -88,12 +88,14 @@ pub(crate) async fn resume(
     Ok(jobs::whole(&clients, &job).await?)
 }
 
-/// The auth session without which a job was paused: its runs go on only when that is READY.
+/// The auth session without which a job was paused: it goes on only when that is READY, or not needed any more.
 async fn ready_session(clients: &Clients, job: &StoredJob) -> Result<Option<AuthSessionId>, ApiProblem> {
     let Some(id) = &job.paused_without else { return Ok(None) };
     let session = clients.store.auth_session(job.project_id, id).await?;
     let what = match session.map(|session| session.status) {
         Some(AuthSessionStatus::Ready) => return Ok(Some(id.clone())),
+        // It may have got another session, or none, and its runs may have been ended.
+        _ if !clients.store.job_uses_session(job, id).await? => return Ok(Some(id.clone())),
         Some(AuthSessionStatus::Pending | AuthSessionStatus::Expired) => "is not READY: update or validate it first",
         None => "is not there any more: create it first",
     };

@@ -89,11 +89,21 @@ async fn update(
         let message = "must be envelope while the project has auth sessions, or jobs that name any";
         return Err(InvalidFields::one("/target/format", message).into());
     }
+    if has_moved(&project.target, &target) && !clients.store.auth_sessions(project.id, None, 1).await?.is_empty() {
+        let message = "must have the same scheme, host and port while the project has auth sessions: delete them first, \
+                       because nobody else may be sent what they are made of";
+        return Err(InvalidFields::one("/target/baseUrl", message).into());
+    }
     let stored = clients.store.secret_values(Some(project.secrets)).await?;
     target.keep_redacted(Some(&project.target), &stored)?;
     let values = target.secret_values();
     let project = clients.store.update_project(project, target, &values, clients.clock.now()).await?;
     Ok((StatusCode::OK, JsonAnswer(answer(&project))))
+}
+
+fn has_moved(before: &Target, after: &Target) -> bool {
+    let (Target::Http { base_url: before, .. }, Target::Http { base_url: after, .. }) = (before, after);
+    before.origin() != after.origin()
 }
 
 fn answer(project: &StoredProject) -> ProjectAnswer {

@@ -52,6 +52,7 @@ impl SessionTarget {
         session: &StoredAuthSession,
         work: &SessionWork,
         secret: &SecretText,
+        timeout: Duration,
     ) -> Answer {
         let (phase, now) = (work.procedure.phase, clients.clock.now());
         let context = CallContext {
@@ -73,7 +74,7 @@ impl SessionTarget {
             parameters: Some(if carries_state { CallParameters::Nothing {} } else { CallParameters::Secret(secret) }),
             auth_session: carries_state.then_some(CallSession { id: &session.id, state: secret }),
             context: &context,
-            timeout: CALL_TIMEOUT,
+            timeout,
         };
         let Target::Http { format, .. } = &self.target;
         read_answer(phase, judge(clients.outbound.call_target(call, now).await.result, *format))

@@ -17,23 +17,40 @@ use tokio::time::Instant;
 
 use call::{CALL_TIMEOUT, SessionTarget};
 
-/// Goes on with what is being done for a session, as far as there is time and nobody else does it.
+/// What came of an invocation's wish to work on a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worked {
+    /// It did what it could, or there is nothing to do, or somebody else does it.
+    Done,
+    /// It has no time left for the next call.
+    NoTime,
+}
+
+/// Goes on with what is being done for a session, as far as there is time until `end_at` and nobody else does it.
 pub(crate) async fn work(
     clients: &Clients,
     project: ProjectId,
     id: &AuthSessionId,
+    begun: Instant,
     end_at: Instant,
-) -> Result<(), StoreError> {
-    let Some(session) = clients.store.auth_session(project, id).await? else { return Ok(()) };
-    if session.work.is_none() || session.is_leased(clients.clock.now()) {
-        return Ok(());
+) -> Result<Worked, StoreError> {
+    let (store, now) = (&clients.store, clients.clock.now());
+    let session = store.auth_session(project, id).await?.filter(|session| !session.is_leased(now));
+    let Some(next) = session.and_then(|session| session.work) else { return Ok(Worked::Done) };
+    // Most of the invocation, should that be shorter than what a call may take.
+    let call_timeout = CALL_TIMEOUT.min((end_at - begun).mul_f64(0.95));
+    if Instant::now() + next.not_before.since(now) + call_timeout > end_at {
+        return Ok(Worked::NoTime);
     }
-    let owner = fresh_id().to_string();
-    let mut keeper = Keeper { clients: clients.clone(), session, owner, end_at, drop_at: Instant::now() };
+    let (owner, taken_at, until) = (fresh_id().to_string(), Instant::now(), now + clients.settings.lease);
+    let taken = store.take_auth_session(project, id, &owner, until, now).await?;
+    let Some(session) = taken else { return Ok(Worked::Done) };
+    let mut keeper = Keeper { clients: clients.clone(), session, call_timeout, end_at, drop_at: taken_at };
+    keeper.leased(taken_at);
     match keeper.run().await {
-        // Somebody else works on it, or it was changed.
-        Err(StoreError::Conflict) => Ok(()),
-        result => result,
+        // Somebody else works on it, or its user has changed it.
+        Err(StoreError::Conflict) => Ok(Worked::Done),
+        result => result.map(|()| Worked::Done),
     }
 }
 
@@ -41,7 +58,7 @@ pub(crate) async fn work(
 struct Keeper {
     clients: Clients,
     session: StoredAuthSession,
-    owner: String,
+    call_timeout: Duration,
     end_at: Instant,
     /// When the lease may be over, by this machine's own clock.
     drop_at: Instant,
@@ -49,7 +66,6 @@ struct Keeper {
 
 impl Keeper {
     async fn run(&mut self) -> Result<(), StoreError> {
-        self.renew().await?;
         let Some(target) = SessionTarget::read(&self.clients, &self.session).await? else {
             // The project was deleted, and its sessions with it, but for this one, which is about to be.
             return Ok(());
@@ -57,7 +73,7 @@ impl Keeper {
         let target = Arc::new(target);
         while let Some(work) = self.session.work.clone() {
             let wait = work.not_before.since(self.now());
-            if Instant::now() + wait + CALL_TIMEOUT > self.end_at {
+            if Instant::now() + wait + self.call_timeout > self.end_at {
                 return self.leave(work.not_before).await;
             }
             let answer = self.call(Arc::clone(&target), work.clone(), wait).await?;
@@ -74,10 +90,10 @@ impl Keeper {
         wait: Duration,
     ) -> Result<Answer, StoreError> {
         let secret = self.secret_for(&work).await?;
-        let (clients, session) = (self.clients.clone(), self.session.clone());
+        let (clients, session, timeout) = (self.clients.clone(), self.session.clone(), self.call_timeout);
         let call = async move {
             tokio::time::sleep(wait).await;
-            target.call(&clients, &session, &work, &secret).await
+            target.call(&clients, &session, &work, &secret, timeout).await
         };
         tokio::pin!(call);
         let renew_every = self.clients.settings.lease / 3;
@@ -139,11 +155,17 @@ impl Keeper {
     }
 
     async fn renew(&mut self) -> Result<(), StoreError> {
-        let (begun, lease) = (Instant::now(), self.clients.settings.lease);
-        let until = self.now() + lease;
-        self.clients.store.lease_auth_session(&mut self.session, &self.owner, until).await?;
-        self.drop_at = begun + lease - lease / 4;
+        let begun = Instant::now();
+        let until = self.now() + self.clients.settings.lease;
+        self.clients.store.lease_auth_session(&mut self.session, until).await?;
+        self.leased(begun);
         Ok(())
+    }
+
+    /// Notes a renewal of the lease that began at `begun`.
+    fn leased(&mut self, begun: Instant) {
+        let lease = self.clients.settings.lease;
+        self.drop_at = begun + lease - lease / 4;
     }
 
     /// Gives the lease back, and sends for a successor if there is work now.

@@ -49,6 +49,12 @@ impl Worker {
                 self.sink_health.lock().probe_now(now);
                 self.note_delivery_at(now);
             }
+            if stored.phase == LanePhase::Working && self.lane.phase != LanePhase::Working {
+                self.renewals.begin_anew();
+                if let Some(session) = &self.context.session {
+                    session.read_again(&self.context.clients.store).await?;
+                }
+            }
             self.lane = stored;
             self.lane.is_draining = is_draining;
             if self.lane.phase == LanePhase::Settled {

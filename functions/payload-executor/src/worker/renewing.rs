@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use sundial_model::OperationId;
 use sundial_model::auth_session::OperationStatus;
+use sundial_model::event::WorkReady;
 use sundial_model::run::RunError;
 use sundial_store::{SessionRequest, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Worker;
-use crate::auth_session;
+use crate::auth_session::{self, Worked};
 use crate::context::RunContext;
 use crate::session_state::RunSession;
 
@@ -25,36 +26,41 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// What the worker knows of the session, beside its state.
 pub(super) struct Renewals {
-    /// The newest version of the state that the target has refused.
-    refused: Option<u32>,
-    /// The renewal that is waited for.
+    /// The newest version of the state that the target has refused here.
+    refused: u32,
+    /// The operation that is waited for, whose failure decides.
     awaited: Option<OperationId>,
     /// When the next step of it is taken.
     step_at: Instant,
     /// The version whose first success is noted: there were renewals without one.
     noted: Option<u32>,
-    tasks: JoinSet<Result<Step, StoreError>>,
+    tasks: JoinSet<Result<RenewalStep, StoreError>>,
 }
 
 /// What a step came to.
-pub(super) enum Step {
+pub(super) enum RenewalStep {
     /// There is a newer state, and it is known now.
     Renewed,
     /// It is not there yet; if this operation fails, it will not be.
     Waits(Option<OperationId>),
     /// There is none to be had: the job is being paused.
     Failed,
-    /// Something was noted.
-    Noted,
+    /// That a payload has succeeded was noted, or not.
+    Noted(bool),
 }
 
 impl Renewals {
     pub(super) fn new(now: Instant) -> Self {
-        Self { refused: None, awaited: None, step_at: now, noted: None, tasks: JoinSet::new() }
+        Self { refused: 0, awaited: None, step_at: now, noted: None, tasks: JoinSet::new() }
+    }
+
+    /// The run goes on after a pause: what was refused before may be good now.
+    pub(super) fn begin_anew(&mut self) {
+        (self.refused, self.awaited, self.step_at) = (0, None, Instant::now());
     }
 
     /// Waits for the next thing that has ended; for ever, if nothing is under way.
-    pub(super) async fn ended(&mut self) -> Result<Step, StoreError> {
+    pub(super) async fn ended(&mut self) -> Result<RenewalStep, StoreError> {
         match self.tasks.join_next().await {
             Some(Ok(step)) => step,
             Some(Err(error)) => Err(StoreError::Refused(format!("a renewal broke off: {error}"))),
@@ -72,13 +78,13 @@ impl Worker {
     /// Whether attempts need another state than the one that is known.
     pub(super) fn lacks_state(&self) -> bool {
         let session = self.context.session.as_ref();
-        session.is_some_and(|session| session.version() <= self.renewals.refused.unwrap_or(0))
+        session.is_some_and(|session| session.usable_version() <= self.renewals.refused)
     }
 
     /// Notes how an attempt fared with the state that it carried.
     pub(super) fn note_session(&mut self, carried: u32, is_refused: bool, has_succeeded: bool) {
         if is_refused {
-            self.renewals.refused = self.renewals.refused.max(Some(carried));
+            self.renewals.refused = self.renewals.refused.max(carried);
             return;
         }
         let current = self.context.session.as_ref().and_then(RunSession::current);
@@ -87,9 +93,8 @@ impl Worker {
             self.renewals.noted = Some(carried);
             let context = Arc::clone(&self.context);
             self.renewals.tasks.spawn(async move {
-                // Should it fail, a later worker notes it, or a renewal too many counts as failed.
-                context.clients.store.session_has_served(&current.session, carried).await?;
-                Ok(Step::Noted)
+                let noted = context.clients.store.session_has_served(&current.session, carried).await;
+                Ok(RenewalStep::Noted(noted.is_ok()))
             });
         }
     }
@@ -101,9 +106,12 @@ impl Worker {
             return;
         }
         if self.renewals.tasks.is_empty() {
-            let (context, refused) = (Arc::clone(&self.context), self.renewals.refused.unwrap_or(0));
-            let (awaited, end_at) = (self.renewals.awaited, self.end_at);
-            self.renewals.tasks.spawn(async move { Box::pin(step(&context, refused, awaited, end_at)).await });
+            let (context, refused, awaited) = (Arc::clone(&self.context), self.renewals.refused, self.renewals.awaited);
+            let (begun, end_at) = (self.begun, self.end_at);
+            self.renewals.tasks.spawn(async move {
+                let Some(session) = &context.session else { return Ok(RenewalStep::Failed) };
+                Renewal { context: &context, session, refused, begun, end_at }.step(awaited).await
+            });
         }
     }
 
@@ -112,13 +120,17 @@ impl Worker {
         (self.lacks_state() && self.renewals.tasks.is_empty()).then_some(self.renewals.step_at)
     }
 
-    pub(super) fn note_renewal(&mut self, step: Result<Step, StoreError>) {
+    pub(super) fn note_renewal(&mut self, step: Result<RenewalStep, StoreError>) {
         let now = Instant::now();
         match step {
-            Ok(Step::Noted) => {}
-            Ok(Step::Renewed) => (self.renewals.awaited, self.renewals.step_at) = (None, now),
-            Ok(Step::Waits(awaited)) => (self.renewals.awaited, self.renewals.step_at) = (awaited, now + LOOK_EVERY),
-            Ok(Step::Failed) => (self.renewals.awaited, self.renewals.step_at) = (None, now + ASK_AGAIN_AFTER),
+            Ok(RenewalStep::Noted(true)) => {}
+            // The next success is another occasion.
+            Ok(RenewalStep::Noted(false)) => self.renewals.noted = None,
+            Ok(RenewalStep::Renewed) => (self.renewals.awaited, self.renewals.step_at) = (None, now),
+            Ok(RenewalStep::Waits(awaited)) => {
+                (self.renewals.awaited, self.renewals.step_at) = (awaited, now + LOOK_EVERY);
+            }
+            Ok(RenewalStep::Failed) => (self.renewals.awaited, self.renewals.step_at) = (None, now + ASK_AGAIN_AFTER),
             Err(error) => {
                 tracing::warn!(%error, "the auth session is asked for again");
                 self.renewals.step_at = now + LOOK_EVERY;
@@ -127,56 +139,68 @@ impl Worker {
     }
 }
 
-/// One step: asks for another state, or looks how far that is; and works on it unless somebody else does.
-async fn step(
-    context: &RunContext,
+/// A renewal that this worker needs.
+struct Renewal<'a> {
+    context: &'a RunContext,
+    session: &'a RunSession,
     refused: u32,
-    awaited: Option<OperationId>,
+    begun: Instant,
     end_at: Instant,
-) -> Result<Step, StoreError> {
-    let (store, now) = (&context.clients.store, context.clients.clock.now());
-    let Some(session) = &context.session else { return Ok(Step::Noted) };
-    let (operation, is_renewal) = match awaited {
-        Some(operation) => (operation, true),
-        None => {
-            let Some(stored) = session.stored(store).await? else { return gone(context, session).await };
-            let settings = session.reference.over(stored.settings);
-            match store.renew_auth_session(&stored, refused, settings, now).await? {
-                SessionRequest::Operation { id, is_renewal } => (id, is_renewal),
-                SessionRequest::Gone => return gone(context, session).await,
-                SessionRequest::Refused(error) => return fail(context, session, &error).await,
-                SessionRequest::Renewed => {
-                    session.read_again(store).await?;
-                    return Ok(Step::Renewed);
+}
+
+impl Renewal<'_> {
+    /// One step: asks for another state, or looks how far that is; and works on it unless somebody else does.
+    async fn step(self, awaited: Option<OperationId>) -> Result<RenewalStep, StoreError> {
+        let (store, now) = (&self.context.clients.store, self.context.clients.clock.now());
+        let project = self.context.run.project_id;
+        let (operation, decides) = match awaited {
+            Some(operation) => (operation, true),
+            None => {
+                let Some(stored) = self.session.stored(store).await? else { return self.gone().await };
+                let settings = self.session.reference.over(stored.settings);
+                match store.renew_auth_session(&stored, self.refused, settings, now).await? {
+                    SessionRequest::Operation { id, decides } => (id, decides),
+                    SessionRequest::Gone => return self.gone().await,
+                    SessionRequest::Refused(error) => return self.fail(&error).await,
+                    SessionRequest::Renewed => {
+                        self.session.read_again(store).await?;
+                        return Ok(RenewalStep::Renewed);
+                    }
                 }
             }
+        };
+        let id = &self.session.reference.id;
+        let worked = Box::pin(auth_session::work(&self.context.clients, project, id, self.begun, self.end_at)).await?;
+        if worked == Worked::NoTime && awaited.is_none() {
+            let work = WorkReady::AuthSession { project_id: project, auth_session_id: id.clone() };
+            self.context.clients.bus.hand_over(vec![work]).await;
         }
-    };
-    auth_session::work(&context.clients, context.run.project_id, &session.reference.id, end_at).await?;
-    let operation = store.auth_operation(context.run.project_id, operation).await?;
-    if let Some(operation) = operation {
-        if operation.status == OperationStatus::Pending {
-            return Ok(Step::Waits(is_renewal.then_some(operation.id)));
+        if let Some(found) = store.auth_operation(project, operation).await? {
+            if found.status == OperationStatus::Pending {
+                return Ok(RenewalStep::Waits(decides.then_some(found.id)));
+            }
+            if let Some(error) = found.failure().filter(|_| decides) {
+                return self.fail(error).await;
+            }
         }
-        if let Some(error) = operation.failure().filter(|_| is_renewal) {
-            return fail(context, session, error).await;
-        }
+        self.session.read_again(store).await?;
+        // What was found to be good may be what was refused.
+        let is_newer = self.session.usable_version() > self.refused;
+        Ok(if is_newer { RenewalStep::Renewed } else { RenewalStep::Waits(None) })
     }
-    session.read_again(store).await?;
-    // What was checked may be what was refused.
-    Ok(if session.version() > refused { Step::Renewed } else { Step::Waits(None) })
-}
 
-async fn gone(context: &RunContext, session: &RunSession) -> Result<Step, StoreError> {
-    let message = "there is no such session any more".to_owned();
-    fail(context, session, &RunError { code: "not-found".to_owned(), message, status_code: None }).await
-}
+    async fn gone(&self) -> Result<RenewalStep, StoreError> {
+        let message = "there is no such session any more".to_owned();
+        self.fail(&RunError { code: "not-found".to_owned(), message, status_code: None }).await
+    }
 
-/// Pauses the job, and with it the run.
-async fn fail(context: &RunContext, session: &RunSession, error: &RunError) -> Result<Step, StoreError> {
-    tracing::warn!(code = error.code, "the auth session was refused, and not renewed: the job is paused");
-    let (store, now) = (&context.clients.store, context.clients.clock.now());
-    let work = store.pause_without_session(&context.run, &session.reference.id, error, now).await?;
-    context.clients.bus.hand_over(work).await;
-    Ok(Step::Failed)
+    /// Pauses the job, and with it the run.
+    async fn fail(&self, error: &RunError) -> Result<RenewalStep, StoreError> {
+        tracing::warn!(code = error.code, "the auth session was refused, and not renewed: the job is paused");
+        let Self { context, session, refused, .. } = self;
+        let (store, now) = (&context.clients.store, context.clients.clock.now());
+        let work = store.pause_without_session(&context.run, &session.reference.id, *refused, error, now).await?;
+        context.clients.bus.hand_over(work).await;
+        Ok(RenewalStep::Failed)
+    }
 }

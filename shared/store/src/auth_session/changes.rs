@@ -6,9 +6,9 @@ use sundial_model::auth_session::{AuthSessionSettings, AuthSessionStatus, AuthSe
 use sundial_model::event::WorkReady;
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
-use sundial_model::{AuthSessionId, AuthSessionUuid, OperationId, SecretsId, Timestamp};
+use sundial_model::{AuthSessionId, AuthSessionUuid, JobRunId, OperationId, SecretsId, Timestamp};
 
-use super::{PARAMETERS, STATE, SessionWork, StoredAuthSession, StoredOperation, secret, wake_up};
+use super::{AskedBy, PARAMETERS, STATE, SessionWork, StoredAuthSession, StoredOperation, secret, wake_up};
 use crate::error::StoreError;
 use crate::projects::StoredProject;
 use crate::secrets::put_secrets;
@@ -35,7 +35,7 @@ impl StoredAuthSession {
         &mut self,
         operation: &StoredOperation,
         procedure: Procedure,
-        is_renewal: bool,
+        asked_by: AskedBy,
         now: Timestamp,
     ) {
         self.work = Some(SessionWork {
@@ -44,7 +44,7 @@ impl StoredAuthSession {
             procedure,
             candidate: None,
             not_before: now,
-            is_renewal,
+            asked_by,
             waiting: Vec::new(),
         });
         (self.owner, self.lease_until, self.next_at) = (None, None, Some(now + LOST_EVENT_AFTER));
@@ -126,6 +126,7 @@ impl Store {
             created_at: now,
             checked_at: None,
             used_at: None,
+            refused: 0,
             fruitless_renewals: 0,
             work: None,
             owner: None,
@@ -139,7 +140,7 @@ impl Store {
         let mut work = Vec::new();
         if let Some(operation) = operation {
             let operation = session.new_operation(operation, OperationType::Create, now);
-            session.begin(&operation, Procedure::begin(false, true, session.settings), false, now);
+            session.begin(&operation, Procedure::begin(false, true, session.settings), AskedBy::User, now);
             writes.push(operation.put()?);
             work.push(session.work_ready());
         }
@@ -175,12 +176,17 @@ impl Store {
                 abandoned.extend(before.candidate);
                 waiting = before.waiting;
             }
-            session.fruitless_renewals = 0;
+            (session.refused, session.fruitless_renewals) = (0, 0);
             let operation = session.new_operation(OperationId::new(), OperationType::Update, now);
             let id = operation.id;
             let mut work = Vec::new();
             if session.session_type == AuthSessionType::Credentials {
-                session.begin(&operation, Procedure::begin(session.state.is_some(), true, settings), false, now);
+                session.begin(
+                    &operation,
+                    Procedure::begin(session.state.is_some(), true, settings),
+                    AskedBy::User,
+                    now,
+                );
                 if let Some(work) = &mut session.work {
                     work.waiting = waiting;
                 }
@@ -218,20 +224,30 @@ impl Store {
             }
             let expect = Expect::Revision(session.revision);
             let operation = session.new_operation(operation, OperationType::Validate, now);
-            session.begin(&operation, session.validation(session.settings), false, now);
+            session.begin(&operation, session.validation(session.settings), AskedBy::User, now);
             self.write_effect(vec![session.put(expect)?, operation.put()?]).await?;
             Ok(Some((operation.id, session.work_ready())))
         })
         .await
     }
 
-    /// Deletes a session; what is being done for it ends without success.
+    /// Deletes a session, unless an active job run uses it, which is then the answer. What is being done for the
+    /// session ends without success.
     ///
     /// # Errors
     /// When the table cannot be reached; the session is then still there.
-    pub async fn delete_auth_session(&self, session: &StoredAuthSession, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn delete_auth_session(
+        &self,
+        session: &StoredAuthSession,
+        now: Timestamp,
+    ) -> Result<Option<JobRunId>, StoreError> {
         retry_on_conflict(async || {
-            let Some(session) = self.auth_session_as(session).await? else { return Ok(()) };
+            let Some(session) = self.auth_session_as(session).await? else { return Ok(None) };
+            // A run that begins to use it after this look changes it.
+            let used_by = self.active_run_with_session(session.project_id, &session.id).await?;
+            if used_by.is_some() {
+                return Ok(used_by);
+            }
             let key = keys::auth_session(session.project_id, session.id.as_str());
             let mut writes = vec![Write::Delete(key, Expect::Revision(session.revision))];
             if let Some(work) = &session.work {
@@ -241,7 +257,8 @@ impl Store {
             let state = session.state.map(|state| state.secrets);
             let secrets = session.parameters.into_iter().chain(state).chain(candidate);
             writes.extend(self.abandon_soon(secrets, now)?);
-            self.table.write(writes).await
+            self.table.write(writes).await?;
+            Ok(None)
         })
         .await
     }

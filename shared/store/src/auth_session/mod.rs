@@ -47,6 +47,18 @@ pub struct StateVersion {
     pub secrets: SecretsId,
 }
 
+/// Who wants something to be done for a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AskedBy {
+    /// A user, who knows what they do: whatever was held against the session is forgotten when it succeeds.
+    #[default]
+    User,
+    /// A job run that wants to start.
+    Start,
+    /// A job run whose payloads were refused.
+    Refusal,
+}
+
 /// What is being done for a session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,9 +74,9 @@ pub struct SessionWork {
     pub candidate: Option<SecretsId>,
     /// Not before this.
     pub not_before: Timestamp,
-    /// Whether payloads were refused: their success, and not the end of this, says that it was of use.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_renewal: bool,
+    /// Who wants it.
+    #[serde(default)]
+    pub asked_by: AskedBy,
     /// Job runs that start, or do not, when it has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<JobRunId>,
@@ -108,6 +120,9 @@ pub struct StoredAuthSession {
     /// When a job run last started with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<Timestamp>,
+    /// The newest version of its state that a target has refused, and that was not found to be good since.
+    #[serde(default)]
+    pub refused: u32,
     /// How often it was renewed in mid-run without a payload that succeeded since.
     #[serde(default)]
     pub fruitless_renewals: u32,
@@ -155,6 +170,11 @@ impl StoredAuthSession {
     /// When the evaluator must look at it.
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.lease_until.or(self.next_at)
+    }
+
+    /// The number of the version of its state that payloads can carry; 0 when there is none.
+    pub fn usable_version(&self) -> u32 {
+        self.state.map(|state| state.number).filter(|number| *number > self.refused).unwrap_or(0)
     }
 
     /// Whether somebody works on it at `now`.

@@ -5,7 +5,7 @@ use sundial_model::auth_session::{AuthSessionSettings, AuthSessionStatus, Operat
 use sundial_model::run::RunError;
 use sundial_model::{OperationId, Timestamp};
 
-use super::StoredAuthSession;
+use super::{AskedBy, StoredAuthSession};
 use crate::Store;
 use crate::error::StoreError;
 use crate::table::{Expect, retry_on_conflict};
@@ -17,9 +17,8 @@ pub enum SessionRequest {
     Operation {
         /// Under this id.
         id: OperationId,
-        /// Whether it was begun because payloads were refused: that it fails then means that there is no
-        /// other state.
-        is_renewal: bool,
+        /// Whether its failure means that there is no other state: it tries no less than what was asked for.
+        decides: bool,
     },
     /// There is no such session.
     Gone,
@@ -30,13 +29,21 @@ pub enum SessionRequest {
 }
 
 impl StoredAuthSession {
+    /// Whether another state can be made for it, and is to be.
+    pub(super) fn may_be_made(&self, settings: AuthSessionSettings) -> bool {
+        Procedure::may_renew(self.parameters.is_some(), settings)
+    }
+
     /// Why it is not to be renewed.
     fn why_not_renewed(&self, settings: AuthSessionSettings) -> Option<&'static str> {
-        if !Procedure::may_renew(self.parameters.is_some(), settings) {
-            return Some("the target refused the session's state, and it is not to be renewed");
+        if !self.may_be_made(settings) {
+            return Some("its state is not to be renewed");
+        }
+        if self.status == AuthSessionStatus::Expired && self.state.is_some_and(|state| state.number <= self.refused) {
+            return Some("its state could not be renewed");
         }
         let is_fruitless = self.fruitless_renewals >= FRUITLESS_RENEWALS_MAX;
-        is_fruitless.then_some("the session was renewed again and again without a payload that succeeded")
+        is_fruitless.then_some("its state was renewed again and again, and no payload has succeeded")
     }
 }
 
@@ -59,11 +66,12 @@ impl Store {
     ) -> Result<SessionRequest, StoreError> {
         retry_on_conflict(async || {
             let Some(mut session) = self.auth_session_as(session).await? else { return Ok(SessionRequest::Gone) };
-            if session.state.is_some_and(|state| state.number > refused) {
+            if session.usable_version() > refused {
                 return Ok(SessionRequest::Renewed);
             }
             if let Some(work) = &session.work {
-                return Ok(SessionRequest::Operation { id: work.operation, is_renewal: work.is_renewal });
+                let decides = work.procedure.settings.covers(settings);
+                return Ok(SessionRequest::Operation { id: work.operation, decides });
             }
             let expect = Expect::Revision(session.revision);
             if let Some(why) = session.why_not_renewed(settings) {
@@ -74,10 +82,11 @@ impl Store {
                 return Ok(SessionRequest::Refused(not_renewed(why)));
             }
             session.fruitless_renewals += 1;
+            session.refused = session.refused.max(refused);
             let operation = session.new_operation(OperationId::new(), OperationType::Validate, now);
-            session.begin(&operation, Procedure::renew(settings), true, now);
+            session.begin(&operation, Procedure::renew(settings), AskedBy::Refusal, now);
             self.table.write(vec![session.put(expect)?, operation.put()?]).await?;
-            Ok(SessionRequest::Operation { id: operation.id, is_renewal: true })
+            Ok(SessionRequest::Operation { id: operation.id, decides: true })
         })
         .await
     }

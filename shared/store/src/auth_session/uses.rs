@@ -14,7 +14,7 @@ impl Store {
     ///
     /// # Errors
     /// When the table cannot be read.
-    pub async fn active_run_with_session(
+    pub(super) async fn active_run_with_session(
         &self,
         project: ProjectId,
         id: &AuthSessionId,
