@@ -117,7 +117,7 @@ pub struct StoredAuthSession {
     /// When its state was last found to be good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked_at: Option<Timestamp>,
-    /// When a job run last started with it.
+    /// When a job run last asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<Timestamp>,
     /// The newest version of its state that a target has refused, and that was not found to be good since.
