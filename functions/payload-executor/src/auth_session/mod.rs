@@ -90,19 +90,25 @@ impl Keeper {
         wait: Duration,
     ) -> Result<Answer, StoreError> {
         let secret = self.secret_for(&work).await?;
+        let renew_every = self.clients.settings.lease / 3;
+        // What was read and written may have taken long.
+        if Instant::now() + renew_every > self.drop_at {
+            self.renew().await?;
+        }
         let (clients, session, timeout) = (self.clients.clone(), self.session.clone(), self.call_timeout);
         let call = async move {
             tokio::time::sleep(wait).await;
             target.call(&clients, &session, &work, &secret, timeout).await
         };
         tokio::pin!(call);
-        let renew_every = self.clients.settings.lease / 3;
         loop {
             let drop_at = self.drop_at;
             tokio::select! {
+                biased;
+                // Once the lease may be over, the call is somebody else's.
+                () = tokio::time::sleep_until(drop_at) => return Err(StoreError::Conflict),
                 answer = &mut call => return Ok(answer),
                 () = tokio::time::sleep(renew_every) => {
-                    // Once the lease may be over, the call is somebody else's.
                     let renewed = tokio::time::timeout_at(drop_at, self.renew()).await;
                     match renewed {
                         Ok(Err(StoreError::Unavailable(_) | StoreError::Throttled(_))) if Instant::now() < drop_at => {}

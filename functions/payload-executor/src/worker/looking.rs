@@ -81,6 +81,7 @@ impl Worker {
         self.attempts = JoinSet::new();
         self.in_flight.clear();
         self.announced.clear();
+        self.refused.clear();
         self.buffer.drop_payloads();
         self.ready.clear();
         self.suspects.clear();

@@ -76,6 +76,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         deliveries: JoinSet::new(),
         closings: JoinSet::new(),
         renewals: Renewals::new(begun),
+        refused: Vec::new(),
         delivering: HashMap::new(),
         sink_health,
         deliveries_wait: false,
@@ -130,6 +131,8 @@ struct Worker {
     closings: JoinSet<()>,
     /// What is done so that attempts carry a state that the target accepts.
     renewals: Renewals,
+    /// What was refused because of the state that it carried, and does not wait for its turn again yet.
+    refused: Vec<Task>,
     /// The batches of deliveries under way, by due time and lowest index, with their bytes.
     delivering: HashMap<(Timestamp, u32), usize>,
     /// What is known of the sink.
@@ -224,6 +227,7 @@ impl Worker {
             return Err(StoreError::Conflict);
         }
         if self.writing.is_none() {
+            self.take_back_refused();
             self.end_in_time().await?;
         }
         let mut reads_on = false;

@@ -99,6 +99,18 @@ impl Worker {
         }
     }
 
+    /// Lets what was refused wait for its turn again. Not while something is being written: that may give back
+    /// all that waited when it was drafted.
+    pub(super) fn take_back_refused(&mut self) {
+        for task in std::mem::take(&mut self.refused) {
+            if self.suspects.has_in_flight(task.index()) {
+                self.suspects.wait_again(task);
+            } else {
+                self.ready.push(task);
+            }
+        }
+    }
+
     /// Takes the next step towards another state, if one is needed.
     pub(super) fn renew_session(&mut self) {
         let is_working = self.lane.phase == sundial_store::LanePhase::Working && !self.lane.is_draining;

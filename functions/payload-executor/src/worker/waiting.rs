@@ -74,8 +74,7 @@ impl Worker {
             self.note_session(version, is_refused, has_succeeded);
         }
         match end {
-            AttemptEnd::Refused if self.suspects.has_in_flight(task.index()) => self.suspects.wait_again(task),
-            AttemptEnd::Refused => self.ready.push(task),
+            AttemptEnd::Refused => self.refused.push(task),
             AttemptEnd::Final(outcome, extension) => {
                 self.throughput.add(1);
                 self.buffer.push_ended(Ended { task, outcome, extension, memory });
