@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::Story;
 use crate::chance::Chance;
 use crate::terms::Terms;
 use crate::user::User;
@@ -60,6 +61,8 @@ impl User {
 
     /// A job that runs when it is triggered.
     pub(crate) fn batch(&mut self) -> Value {
+        let is_signed_in = self.world.story == Story::Sessions && !self.chance.one_in(6);
+        let reference = is_signed_in.then(|| self.session_reference());
         let chance = &mut self.chance;
         let (attempts, wait) = (1 + chance.below(4), *chance.pick(&[0, 1, 10, 45]));
         let timeout = *chance.pick(&[20, 60, 600]);
@@ -71,6 +74,7 @@ impl User {
             lasts: chance.one_in(12).then_some(Duration::from_secs(120)),
             delivers: Some(chance.one_in(2)),
             notifies: Some(chance.one_in(3)),
+            signed_in: is_signed_in,
         };
         let count = match chance.below(60) {
             0..10 => 1,
@@ -115,6 +119,9 @@ impl User {
             configuration["pauseAfterFailedRuns"] = json!(1 + chance.below(2));
         }
         let mut job = json!({ "payload": payloads, "configuration": configuration });
+        if let Some(reference) = reference {
+            job["authSession"] = reference;
+        }
         if terms.delivers == Some(true) {
             job["sink"] = json!({ "type": "webhook", "url": "http://sink.test/" });
         }

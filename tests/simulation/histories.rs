@@ -40,6 +40,15 @@ fn nor_in_two_thousand_of_large_and_difficult_job_runs() {
     }
 }
 
+#[test]
+fn nor_in_two_thousand_of_job_runs_that_need_an_auth_session() {
+    let total = on_model(Story::Sessions);
+    let Statistics { runs, ended, logins, refusals, crashes, .. } = total;
+    for count in [runs / 5, ended / 100, logins / 10, refusals / 10, crashes / 5] {
+        assert!(count > SEEDS_ON_MODEL / 10, "the histories are full of everything: {total:?}");
+    }
+}
+
 /// Runs the histories of a story, on all cores.
 fn on_model(story: Story) -> Statistics {
     let (next, total) = (AtomicU64::new(0), Mutex::new(Statistics::default()));
@@ -61,7 +70,7 @@ fn on_model(story: Story) -> Statistics {
 
 #[test]
 fn a_seed_is_a_history() {
-    for story in [Story::Schedules, Story::Batches] {
+    for story in [Story::Schedules, Story::Batches, Story::Sessions] {
         for seed in 0..5 {
             assert_eq!(run_on_model(story, seed).unwrap(), run_on_model(story, seed).unwrap(), "{story:?} {seed}");
         }

@@ -18,6 +18,8 @@ mod faulty_bucket;
 mod faulty_table;
 mod freeze;
 mod outside;
+mod session_user;
+mod sessions;
 mod terms;
 mod timer;
 mod user;
@@ -43,6 +45,8 @@ pub enum Story {
     Schedules,
     /// Job runs of many payloads, some of them difficult.
     Batches,
+    /// The same, of payloads that need an auth session.
+    Sessions,
 }
 
 /// What happened in a history without a violation.
@@ -68,6 +72,10 @@ pub struct Statistics {
     pub lost: u64,
     /// Invocations that died.
     pub crashes: u64,
+    /// How often the target was signed in to.
+    pub logins: u64,
+    /// Calls that it refused because of the state that they carried.
+    pub refusals: u64,
     /// What happened in all, as a number: the same for the same history.
     pub digest: u64,
 }
@@ -84,6 +92,8 @@ impl std::ops::AddAssign for Statistics {
         self.extended += other.extended;
         self.lost += other.lost;
         self.crashes += other.crashes;
+        self.logins += other.logins;
+        self.refusals += other.refusals;
         self.digest ^= other.digest;
     }
 }
@@ -169,6 +179,9 @@ async fn run(
     let _ = user.await;
     tokio::time::sleep(faults::LATE_MAX).await;
     user::resume_all(&world).await;
+    if story == Story::Sessions {
+        session_user::look_after_jobs(&world);
+    }
     world.has_recovered();
     let mut rested = Duration::ZERO;
     while let Some(unrest) = world.unrest() {

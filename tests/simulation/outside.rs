@@ -12,6 +12,7 @@ use sundial_model::{JobRunId, Timestamp};
 use sundial_outbound::OutboundAnswer;
 use sundial_outbound::client::{OutboundRequest, Transport};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::calls::Call;
 use crate::checker::Reception;
@@ -39,6 +40,9 @@ impl Transport for Outside {
     fn send(&self, request: OutboundRequest) -> BoxFuture<'_, OutboundAnswer> {
         Box::pin(async move {
             let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+            if body["api"].as_str().is_some_and(|api| api.starts_with("auth-sessions/")) {
+                return self.serve(body, request.timeout).await.into();
+            }
             let call = async {
                 if request.url.starts_with("http://target.test/") {
                     self.carry_out(&body, request.timeout).await
@@ -53,9 +57,21 @@ impl Transport for Outside {
 }
 
 impl Outside {
+    /// The target, asked about sessions. It is a task of its own, so that it notices that the caller is frozen.
+    async fn serve(&self, body: Value, timeout: Duration) -> CallResult {
+        let (world, freeze, mut served) = (Arc::clone(&self.world), self.freeze, JoinSet::new());
+        served.spawn(async move { unless_frozen(freeze, world.sessions.serve(&world, &body, timeout)).await });
+        let result = served.join_next().await.and_then(Result::ok).flatten();
+        result.unwrap_or_else(|| CallResult::ConnectionError("the connection was lost".to_owned()))
+    }
+
     /// The target: what it does stands in the payload's parameters.
     async fn carry_out(&self, body: &Value, timeout: Duration) -> CallResult {
         let call = Call::read(body);
+        let signed_in = call.as_ref().filter(|call| call.terms.signed_in);
+        if let Some(Err(violation)) = signed_in.map(|call| self.world.sessions.check_start(&self.world, call, body)) {
+            self.world.object(violation);
+        }
         let _under_way = call.as_ref().map(|call| self.world.calls.start(&self.world, call));
         let longest = call.as_ref().and_then(|call| call.terms.timeout);
         if longest.is_some_and(|longest| timeout > longest) {
@@ -83,6 +99,9 @@ impl Outside {
             return CallResult::Timeout;
         }
         tokio::time::sleep(takes).await;
+        if let Some(refusal) = signed_in.and_then(|_| self.world.sessions.refusal(&self.world, body)) {
+            return refusal;
+        }
         match kind {
             "poison" => {
                 self.death.notify_one();
@@ -156,6 +175,6 @@ fn sent(id: &str) -> Option<(JobRunId, Option<u32>, u32)> {
     Some((run.parse().ok()?, Some(index.parse().ok()?), generation))
 }
 
-fn answer(status: u16, retry_after: Option<Duration>, body: &Value) -> CallResult {
+pub(crate) fn answer(status: u16, retry_after: Option<Duration>, body: &Value) -> CallResult {
     CallResult::Answer { status, is_json: true, retry_after, body: body.to_string().into_bytes() }
 }

@@ -22,15 +22,19 @@ struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// What they are about: jobs with schedules, or job runs of many payloads.
-    #[arg(long, default_value = "schedules", value_parser = ["schedules", "batches"])]
+    /// What they are about: jobs with schedules, job runs of many payloads, or such that need an auth session.
+    #[arg(long, default_value = "schedules", value_parser = ["schedules", "batches", "sessions"])]
     story: String,
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 fn main() -> ExitCode {
     let Arguments { seeds, from, story } = Arguments::parse();
-    let story = if story == "batches" { Story::Batches } else { Story::Schedules };
+    let story = match story.as_str() {
+        "batches" => Story::Batches,
+        "sessions" => Story::Sessions,
+        _ => Story::Schedules,
+    };
     let (next, total, failed) = (AtomicU64::new(from), Mutex::new(Statistics::default()), AtomicU64::new(0));
     let begun = Instant::now();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -59,7 +63,8 @@ fn main() -> ExitCode {
     let total = *total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     println!(
         "{seeds} histories from seed {from}: {} transactions checked, {} job runs ({} skipped, {} superseded, {} released, \
-         {} stretches missed), {} payloads ended ({} were extensions, {} lost their workers), {} deaths, {:.1} s, \
+         {} stretches missed), {} payloads ended ({} were extensions, {} lost their workers), {} deaths, {} logins, \
+         {} refusals, {:.1} s, \
          violations: {}",
         total.transactions,
         total.runs,
@@ -71,6 +76,8 @@ fn main() -> ExitCode {
         total.extended,
         total.lost,
         total.crashes,
+        total.logins,
+        total.refusals,
         begun.elapsed().as_secs_f64(),
         failed.load(Ordering::Relaxed)
     );

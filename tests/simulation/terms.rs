@@ -22,6 +22,8 @@ pub(crate) struct Terms {
     pub(crate) delivers: Option<bool>,
     /// Whether somebody is told of the end.
     pub(crate) notifies: Option<bool>,
+    /// Whether the job has an auth session.
+    pub(crate) signed_in: bool,
 }
 
 impl Terms {
@@ -36,6 +38,7 @@ impl Terms {
             lasts: terms["lasts"].as_u64().map(Duration::from_millis),
             delivers: terms["delivers"].as_bool(),
             notifies: terms["notifies"].as_bool(),
+            signed_in: terms["signedIn"] == true,
         }
     }
 
@@ -49,7 +52,8 @@ impl Terms {
             "timeout": milliseconds(self.timeout),
             "lasts": milliseconds(self.lasts),
             "delivers": self.delivers,
-            "notifies": self.notifies
+            "notifies": self.notifies,
+            "signedIn": self.signed_in
         })
     }
 }

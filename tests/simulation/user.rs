@@ -16,7 +16,7 @@ use crate::checker::Role;
 use crate::world::World;
 
 const API_TIMEOUT: Duration = Duration::from_secs(29);
-const JOBS_MAX: u64 = 3;
+pub(crate) const JOBS_MAX: u64 = 3;
 
 /// Creates a project and jobs, and goes on changing them as long as there is trouble.
 pub(crate) fn start(world: &Arc<World>) -> JoinHandle<()> {
@@ -27,6 +27,9 @@ pub(crate) fn start(world: &Arc<World>) -> JoinHandle<()> {
             .await
             .is_none()
         {}
+        if user.world.story == Story::Sessions {
+            user.sign_in().await;
+        }
         let jobs = 1 + user.chance.below(JOBS_MAX);
         for number in 0..jobs {
             user.create(number).await;
@@ -43,7 +46,8 @@ pub(crate) fn start(world: &Arc<World>) -> JoinHandle<()> {
             let number = user.chance.below(jobs);
             match story {
                 Story::Schedules => user.change(number).await,
-                Story::Batches => user.change_batch(number).await,
+                Story::Sessions if user.chance.one_in(4) => user.change_session().await,
+                Story::Batches | Story::Sessions => user.change_batch(number).await,
             }
         }
     })
@@ -66,7 +70,7 @@ pub(crate) async fn resume_all(world: &Arc<World>) {
 }
 
 pub(crate) struct User {
-    world: Arc<World>,
+    pub(crate) world: Arc<World>,
     pub(crate) chance: Chance,
 }
 
@@ -74,7 +78,7 @@ impl User {
     async fn create(&mut self, number: u64) {
         let mut job = match self.world.story {
             Story::Schedules => self.definition(),
-            Story::Batches => self.batch(),
+            Story::Batches | Story::Sessions => self.batch(),
         };
         job["id"] = json!(format!("job-{number}"));
         if self.chance.one_in(8) {

@@ -27,6 +27,7 @@ use crate::faulty_bucket::FaultyBucket;
 use crate::faulty_table::FaultyTable;
 use crate::freeze::{Freeze, frozen};
 use crate::outside::Outside;
+use crate::sessions::Sessions;
 use crate::{Statistics, Story, Violation};
 
 /// As in `template.yaml`.
@@ -72,6 +73,7 @@ pub(crate) struct World {
     pub(crate) api_key: Mutex<String>,
     pub(crate) story: Story,
     pub(crate) calls: Calls,
+    pub(crate) sessions: Sessions,
     /// Invocations of the executor have so long.
     executor_timeout: Duration,
 }
@@ -96,7 +98,7 @@ impl World {
         let outage = chance.one_in(3).then(|| {
             let from = chance.between(trouble / 4, trouble);
             // So long that job runs become too old.
-            let is_endless = story == Story::Batches && chance.one_in(40);
+            let is_endless = story != Story::Schedules && chance.one_in(40);
             let length = chance.between(Duration::from_secs(60), longest);
             (from, from + if is_endless { RUN_AGE_MAX + length } else { length })
         });
@@ -107,9 +109,12 @@ impl World {
             begun: Instant::now(),
             story,
             calls: Calls::default(),
+            sessions: Sessions::default(),
             executor_timeout: match story {
                 Story::Schedules => EXECUTOR_TIMEOUT,
-                Story::Batches => *chance.pick(&[EXECUTOR_TIMEOUT, Duration::from_secs(120), Duration::from_secs(75)]),
+                Story::Batches | Story::Sessions => {
+                    *chance.pick(&[EXECUTOR_TIMEOUT, Duration::from_secs(120), Duration::from_secs(75)])
+                }
             },
             begun_at: begun_at + chance.between(Duration::ZERO, Duration::from_secs(90)),
             has_dead_sink: chance.one_in(8),
@@ -223,6 +228,11 @@ impl World {
         self.checker().work_mut(run).arrived(generation, index, reception);
     }
 
+    /// When a run was recorded.
+    pub(crate) fn recorded_run_at(&self, run: JobRunId) -> Option<Timestamp> {
+        self.checker().work(run).and_then(WorkBook::created_at)
+    }
+
     /// When a run ended, if it has.
     pub(crate) fn ended_at(&self, run: JobRunId) -> Option<Timestamp> {
         self.checker().work(run).and_then(WorkBook::ended_at)
@@ -266,7 +276,8 @@ impl World {
 
     pub(crate) fn statistics(&self) -> Statistics {
         let crashes = self.crashes.load(Ordering::Relaxed);
-        Statistics { crashes, ..self.checker().statistics() }
+        let (logins, refusals) = self.sessions.counts();
+        Statistics { crashes, logins, refusals, ..self.checker().statistics() }
     }
 
     /// Runs something of ours that may die, with clients of its own.

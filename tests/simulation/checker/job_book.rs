@@ -168,7 +168,8 @@ impl JobBook {
         Ok(())
     }
 
-    /// A job pauses itself when so many runs in a row have failed, and only then.
+    /// A job pauses itself when so many runs in a row have failed, or when its auth session is lost, and only
+    /// then.
     fn check_pause(
         &mut self,
         role: Role,
@@ -190,7 +191,10 @@ impl JobBook {
         }
         let most = had.definition.configuration.pause_after_failed_runs.map(WholeNumber::get);
         let is_enough = most.is_some_and(|most| self.failed_in_a_row >= most);
-        let has_paused = had.is_active() && !job.is_active() && role != Role::Api;
+        if job.is_active() && job.paused_without.is_some() {
+            return Err("the job goes on, and lacks an auth session".to_owned());
+        }
+        let has_paused = had.is_active() && !job.is_active() && role != Role::Api && job.paused_without.is_none();
         // That of a user may come between.
         let should_pause = is_enough && had.is_active() && job.is_active() && role == Role::Executor;
         if should_pause || (has_paused && !is_enough) {

@@ -307,6 +307,11 @@ impl WorkBook {
         self.was_exhaustion_told = true;
     }
 
+    /// When the run was recorded.
+    pub(crate) fn created_at(&self) -> Option<Timestamp> {
+        self.run.as_ref().map(|run| run.created_at)
+    }
+
     /// When the run ended, if it has.
     pub(crate) fn ended_at(&self) -> Option<Timestamp> {
         self.ended_at
