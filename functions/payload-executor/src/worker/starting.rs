@@ -102,12 +102,12 @@ impl Worker {
     }
 
     /// Starts suspects, now that it is announced; unless the run was paused meanwhile, or may have been
-    /// because that took long, or the target has asked to be left alone.
+    /// because that took long, or the target has asked to be left alone, or there are fewer slots now.
     pub(super) fn start_announced(&mut self) {
         let is_working = self.lane.phase == sundial_store::LanePhase::Working;
         let may_start = is_working && self.is_sure() && !self.is_held();
         for task in std::mem::take(&mut self.announced) {
-            if may_start {
+            if may_start && self.free_slots() > 0 {
                 self.start(task);
             } else {
                 self.suspects.wait_again(task);
