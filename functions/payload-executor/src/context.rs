@@ -44,7 +44,7 @@ impl RunContext {
         target.fill_in(&of_target).map_err(missing)?;
         definition.fill_in(&of_job).map_err(missing)?;
         let session = match definition.auth_session.clone().filter(|_| !run.status.is_terminal()) {
-            Some(reference) => Some(RunSession::read(store, run.project_id, reference).await?),
+            Some(reference) => Some(RunSession::read(store, run.project_id, &snapshot.target, reference).await?),
             None => None,
         };
         let clients = clients.clone();

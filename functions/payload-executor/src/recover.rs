@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt};
+use sundial_engine::auth_session::SESSION_INVALID;
 use sundial_store::{PayloadRange, StoreError, keys};
 
 use crate::context::RunContext;
@@ -63,6 +64,8 @@ async fn of_segment(context: &RunContext, segment: u32, ranges: Vec<PayloadRange
             let mut task = Task::new(payload);
             if let Some(last) = attempts.of(task.index()).last() {
                 (task.attempts_made, task.not_before) = (last.failed.attempt, last.next_attempt_at);
+                // Its first refusal was before that.
+                task.refused_under = (last.failed.error.code == SESSION_INVALID).then_some(0);
             }
             tasks.push(task);
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sundial_model::ProjectId;
 use sundial_model::job::AuthSessionReference;
 use sundial_model::secret::SecretText;
+use sundial_model::target::Target;
 use sundial_store::{Store, StoreError, StoredAuthSession};
 use tokio::time::Instant;
 
@@ -26,6 +27,8 @@ pub(crate) struct SessionState {
 /// The session that a run uses, as it was last read.
 pub(crate) struct RunSession {
     project: ProjectId,
+    /// Whom the payloads are sent to.
+    target: Target,
     /// Which session, and what the job has instead of its settings.
     pub(crate) reference: AuthSessionReference,
     known: Mutex<Known>,
@@ -40,17 +43,20 @@ impl RunSession {
     pub(crate) async fn read(
         store: &Store,
         project: ProjectId,
+        target: &Target,
         reference: AuthSessionReference,
     ) -> Result<Self, StoreError> {
         let read_at = Instant::now();
-        let session = Self { project, reference, known: Mutex::new(Known { read_at, state: None }) };
+        let session =
+            Self { project, target: target.clone(), reference, known: Mutex::new(Known { read_at, state: None }) };
         session.read_again(store).await?;
         Ok(session)
     }
 
-    /// The session as it is now, if it is there.
+    /// The session as it is now, if it is there, and for the target of this run.
     pub(crate) async fn stored(&self, store: &Store) -> Result<Option<StoredAuthSession>, StoreError> {
-        store.auth_session(self.project, &self.reference.id).await
+        let session = store.auth_session(self.project, &self.reference.id).await?;
+        Ok(session.filter(|session| session.is_for(&self.target)))
     }
 
     /// The newest state that is known; none when the session has none, or is not there.

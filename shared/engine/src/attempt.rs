@@ -12,6 +12,9 @@ use sundial_model::target::TargetFormat;
 
 use crate::retry::delay_after;
 
+/// The code of an answer that is none by the rules.
+pub const INVALID_ANSWER: &str = "invalid-answer";
+
 /// A result over this is an error: 2 MiB.
 pub const RESULT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The most bytes of an answer that are read: a result and extended payloads with room around them.
@@ -158,7 +161,7 @@ fn judge_envelope(body: &[u8]) -> Verdict {
         Ok(envelope) => envelope,
         Err(error) => {
             let message = format!("the answer must be {{\"result\": …}}: {error}");
-            return failure("invalid-answer", message, None, false);
+            return failure(INVALID_ANSWER, message, None, false);
         }
     };
     match read_extended(envelope.extended_payloads.unwrap_or_default()) {
@@ -209,7 +212,7 @@ fn judge_plain(body: &[u8], is_json: bool) -> Verdict {
     match serde_json::from_slice::<Box<RawValue>>(body) {
         Ok(result) => success(result, Vec::new()),
         Err(error) => {
-            failure("invalid-answer", format!("the answer is not the JSON it claims to be: {error}"), None, false)
+            failure(INVALID_ANSWER, format!("the answer is not the JSON it claims to be: {error}"), None, false)
         }
     }
 }

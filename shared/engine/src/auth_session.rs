@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use sundial_model::Timestamp;
 use sundial_model::auth_session::{AUTH_SESSION_BYTES_MAX, AuthSessionSettings};
 use sundial_model::run::RunError;
+use sundial_model::secret::SecretText;
 
-use crate::attempt::Verdict;
+use crate::attempt::{INVALID_ANSWER, Verdict};
 
 /// The error code by which a target says that it does not accept the state that it was called with.
 pub const SESSION_INVALID: &str = "auth-session-invalid";
@@ -55,7 +55,7 @@ pub enum Answer {
     /// The state is good, or it is not.
     Checked(bool),
     /// The new state, as JSON.
-    Created(Box<RawValue>),
+    Created(SecretText),
     /// The call came to nothing.
     Failed {
         /// Why.
@@ -148,10 +148,14 @@ fn stale() -> RunError {
 /// What a target's answer means for a session.
 pub fn read_answer(phase: Phase, verdict: Verdict) -> Answer {
     let invalid = |message: String| {
-        let error = RunError { code: "invalid-answer".to_owned(), message, status_code: None };
+        let error = RunError { code: INVALID_ANSWER.to_owned(), message, status_code: None };
         Answer::Failed { error, is_retryable: false, retry_after: None }
     };
     match (phase, verdict) {
+        // What cannot be read may be the state itself, and is not shown.
+        (_, Verdict::Failure { error, .. }) if error.code == INVALID_ANSWER => {
+            invalid("the answer must be {\"result\": …} or {\"error\": …}".to_owned())
+        }
         (_, Verdict::Failure { error, is_retryable, retry_after }) => {
             Answer::Failed { error, is_retryable, retry_after }
         }
@@ -163,7 +167,7 @@ pub fn read_answer(phase: Phase, verdict: Verdict) -> Answer {
             json if json.len() > AUTH_SESSION_BYTES_MAX => {
                 invalid(format!("the session's state must be at most {AUTH_SESSION_BYTES_MAX} bytes of JSON"))
             }
-            _ => Answer::Created(result),
+            _ => Answer::Created(SecretText::new(String::from(Box::<str>::from(result)))),
         },
         (Phase::Check | Phase::CheckAgain, Verdict::Success { result, .. }) => match result.get() {
             "true" => Answer::Checked(true),
@@ -182,6 +186,7 @@ pub fn refusal_uses_attempt(carried: u32, refused_before: Option<u32>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::value::RawValue;
 
     const NOW: Timestamp = Timestamp::EPOCH;
 
@@ -214,7 +219,7 @@ mod tests {
         use Phase::{Check, CheckAgain, Create};
         let begin = Procedure::begin(true, true, settings(2, 2, true));
         assert_eq!(play(begin, &[Answer::Checked(true)]), (vec![Check], Some(Ok(()))));
-        let created = Answer::Created(RawValue::NULL.to_owned());
+        let created = Answer::Created(SecretText::new("1"));
         let stale = [Answer::Checked(false), failed("timeout", true), created.clone(), Answer::Checked(true)];
         assert_eq!(play(begin, &stale), (vec![Check, Check, Create, CheckAgain], Some(Ok(()))));
         let first = Procedure::begin(false, true, settings(2, 2, false));
@@ -223,7 +228,7 @@ mod tests {
 
     #[test]
     fn each_phase_ends_for_its_own_reason() {
-        let created = Answer::Created(RawValue::NULL.to_owned());
+        let created = Answer::Created(SecretText::new("1"));
         let end = |procedure, answers: &[Answer]| play(procedure, answers).1.expect("an end").expect_err("a failure");
         let begin = Procedure::begin(true, true, settings(1, 2, true));
         let no = || Answer::Checked(false);

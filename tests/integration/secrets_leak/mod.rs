@@ -117,7 +117,7 @@ async fn secrets_are_found_in_their_own_place_and_nowhere_else() {
     }
     assert!(own_place.iter().all(|(_, item)| !format!("{item:?}").contains(&misplaced)), "what is refused is not kept");
 
-    secrets.extend([misplaced, key_secret]);
+    secrets.extend([misplaced, key_secret, mark("bare-state")]);
     let mut places: Vec<(String, Vec<u8>)> = Vec::new();
     places.extend(elsewhere.iter().map(|(key, item)| (format!("item {key:?}"), format!("{item:?}").into_bytes())));
     let answers = witness.answers.lock().unwrap();

@@ -11,6 +11,10 @@ pub(super) fn answer(call: &Call) -> Answer {
         "auth-sessions/create" if call.body["parameters"]["password"] == mark("password") => {
             Answer::Result(json!({ "token": mark("state") }))
         }
+        // A state that is no answer by the rules.
+        "auth-sessions/create" if call.body["parameters"]["password"] == mark("bare") => {
+            Answer::Status(200, json!(mark("bare-state")))
+        }
         "auth-sessions/create" => Answer::Status(401, json!({ "error": { "code": "wrong", "message": "no" } })),
         "auth-sessions/check" => Answer::Result(json!(true)),
         "signed-out" => Answer::Status(401, json!({ "error": { "code": "auth-session-invalid", "message": "no" } })),
@@ -21,10 +25,11 @@ pub(super) fn answer(call: &Call) -> Answer {
 /// Makes auth sessions, good and bad, and lets job runs use them. Answers with the secrets.
 pub(super) async fn signed_in_days(witness: &Witness, target: &Target) -> Vec<String> {
     let sessions = "/projects/shop/auth-sessions";
-    let secrets = ["password", "wrong-password", "given"].map(mark);
+    let secrets = ["password", "wrong-password", "given", "bare"].map(mark);
     for document in [
         json!({ "id": "login", "parameters": { "password": secrets[0] } }),
         json!({ "id": "wrong", "parameters": { "password": secrets[1] } }),
+        json!({ "id": "bare", "parameters": { "password": secrets[3] } }),
         json!({ "id": "given", "type": "RUNTIME", "state": { "token": secrets[2] } }),
     ] {
         let made = witness.ok("POST", sessions, Some(document)).await;
@@ -39,6 +44,7 @@ pub(super) async fn signed_in_days(witness: &Witness, target: &Target) -> Vec<St
         ("signed-in", "a", "login", "COMPLETED"),
         ("by-hand", "a", "given", "COMPLETED"),
         ("wrong", "a", "wrong", "CANCELED"),
+        ("bare", "a", "bare", "CANCELED"),
         ("signed-out", "signed-out", "login", "PAUSED"),
         ("given-up", "signed-out", "given", "PAUSED"),
     ] {

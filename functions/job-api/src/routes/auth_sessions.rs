@@ -10,7 +10,7 @@ use sundial_model::auth_session::{AuthSession, AuthSessionStatus, AuthSessionTyp
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::{AuthSessionId, AuthSessionUuid, InvalidFields, OperationId};
 use sundial_runtime::Clients;
-use sundial_store::{NewAuthSession, StoreError, StoredAuthSession};
+use sundial_store::{NewAuthSession, StoreError, StoredAuthSession, StoredProject};
 
 use super::{FoundProject, parameter};
 use crate::body::{Json, OptionalJson, Page};
@@ -21,7 +21,10 @@ use crate::list_query::ListQuery;
 use crate::problem_response::ApiProblem;
 
 /// The auth session that a path names; it is there.
-pub(crate) struct FoundAuthSession(StoredAuthSession);
+pub(crate) struct FoundAuthSession {
+    project: StoredProject,
+    session: StoredAuthSession,
+}
 
 impl FromRequestParts<Clients> for FoundAuthSession {
     type Rejection = ApiProblem;
@@ -29,7 +32,8 @@ impl FromRequestParts<Clients> for FoundAuthSession {
         let FoundProject(project) = FoundProject::from_request_parts(parts, clients).await?;
         let id: AuthSessionId = parameter(parts, "session").await?;
         let session = clients.store.auth_session(project.id, &id).await?;
-        session.map(Self).ok_or_else(|| Problem::not_found(format!("auth session {id}")).into())
+        let session = session.ok_or_else(|| Problem::not_found(format!("auth session {id}")))?;
+        Ok(Self { project, session })
     }
 }
 
@@ -93,19 +97,19 @@ pub(crate) async fn list(
 }
 
 /// One session.
-pub(crate) async fn get(FoundAuthSession(session): FoundAuthSession) -> JsonAnswer<AuthSession> {
+pub(crate) async fn get(FoundAuthSession { session, .. }: FoundAuthSession) -> JsonAnswer<AuthSession> {
     JsonAnswer(session.answer())
 }
 
 /// Gives a session other settings, and other parameters or another state if they are sent.
 pub(crate) async fn update(
     State(clients): State<Clients>,
-    FoundAuthSession(session): FoundAuthSession,
+    FoundAuthSession { project, session }: FoundAuthSession,
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<SessionAnswer>), ApiProblem> {
     let (settings, contents) = check_session_update(document, &session)?;
     let now = clients.clock.now();
-    let updated = clients.store.update_auth_session(&session, settings, contents.as_ref(), now).await;
+    let updated = clients.store.update_auth_session(&project, &session, settings, contents.as_ref(), now).await;
     let (session, operation, work) = match updated {
         Err(StoreError::Conflict) => return Err(Problem::not_found(format!("auth session {}", session.id)).into()),
         result => result?,
@@ -117,7 +121,7 @@ pub(crate) async fn update(
 /// Deletes a session that no active job run uses.
 pub(crate) async fn delete(
     State(clients): State<Clients>,
-    FoundAuthSession(session): FoundAuthSession,
+    FoundAuthSession { session, .. }: FoundAuthSession,
 ) -> Result<StatusCode, ApiProblem> {
     if let Some(run) = clients.store.delete_auth_session(&session, clients.clock.now()).await? {
         return Err(Problem::new(ProblemCode::Conflict, format!("job run {run} uses it; end that first")).into());
@@ -132,7 +136,7 @@ struct ValidateBody {}
 /// Has a session checked, and renewed if need be.
 pub(crate) async fn validate(
     once: Once,
-    FoundAuthSession(session): FoundAuthSession,
+    FoundAuthSession { session, .. }: FoundAuthSession,
     body: OptionalJson,
 ) -> Result<Response, ApiProblem> {
     let ValidateBody {} = body.read()?;

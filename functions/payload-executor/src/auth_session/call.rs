@@ -8,7 +8,7 @@ use sundial_model::secret::{HasSecrets, SecretText};
 use sundial_model::target::Target;
 use sundial_outbound::target::{CallContext, CallParameters, CallSession, TargetCall};
 use sundial_runtime::Clients;
-use sundial_store::{SessionWork, SigningPurpose, SigningSecrets, StoreError, StoredAuthSession};
+use sundial_store::{SessionWork, SigningPurpose, SigningSecrets, StoreError, StoredAuthSession, StoredProject};
 
 /// Makes a state out of parameters.
 const CREATE: &str = "auth-sessions/create";
@@ -33,11 +33,13 @@ pub(super) struct SessionTarget {
 }
 
 impl SessionTarget {
-    /// Reads it; none when the project is gone.
+    /// Reads it; none when the project is gone, or its target has moved: what a session is made of is for the
+    /// target that it was made for.
     pub(super) async fn read(clients: &Clients, session: &StoredAuthSession) -> Result<Option<Self>, StoreError> {
         let store = &clients.store;
         let project = store.project(session.workspace_id, &session.project_name).await?;
-        let Some(project) = project.filter(|project| project.id == session.project_id) else { return Ok(None) };
+        let is_its = |project: &StoredProject| project.id == session.project_id && session.is_for(&project.target);
+        let Some(project) = project.filter(is_its) else { return Ok(None) };
         let secrets = store.secret_values(Some(project.secrets)).await?;
         let mut target = project.target;
         let missing = |place: String| StoreError::Corrupt(format!("project {} has no secret for {place}", project.id));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sundial_engine::auth_session::{Answer, Next};
 use sundial_model::event::WorkReady;
 use sundial_model::fresh_id::fresh_id;
+use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
 use sundial_model::{AuthSessionId, ProjectId, Timestamp};
 use sundial_runtime::Clients;
@@ -34,15 +35,17 @@ pub(crate) async fn work(
     begun: Instant,
     end_at: Instant,
 ) -> Result<Worked, StoreError> {
-    let (store, now) = (&clients.store, clients.clock.now());
-    let session = store.auth_session(project, id).await?.filter(|session| !session.is_leased(now));
-    let Some(next) = session.and_then(|session| session.work) else { return Ok(Worked::Done) };
+    let store = &clients.store;
+    let session = store.auth_session(project, id).await?;
+    let (taken_at, now) = (Instant::now(), clients.clock.now());
+    let next = session.filter(|session| !session.is_leased(now)).and_then(|session| session.work);
+    let Some(next) = next else { return Ok(Worked::Done) };
     // Most of the invocation, should that be shorter than what a call may take.
     let call_timeout = CALL_TIMEOUT.min((end_at - begun).mul_f64(0.95));
-    if Instant::now() + next.not_before.since(now) + call_timeout > end_at {
+    if taken_at + next.not_before.since(now) + call_timeout > end_at {
         return Ok(Worked::NoTime);
     }
-    let (owner, taken_at, until) = (fresh_id().to_string(), Instant::now(), now + clients.settings.lease);
+    let (owner, until) = (fresh_id().to_string(), now + clients.settings.lease);
     let taken = store.take_auth_session(project, id, &owner, until, now).await?;
     let Some(session) = taken else { return Ok(Worked::Done) };
     let mut keeper = Keeper { clients: clients.clone(), session, call_timeout, end_at, drop_at: taken_at };
@@ -67,8 +70,9 @@ struct Keeper {
 impl Keeper {
     async fn run(&mut self) -> Result<(), StoreError> {
         let Some(target) = SessionTarget::read(&self.clients, &self.session).await? else {
-            // The project was deleted, and its sessions with it, but for this one, which is about to be.
-            return Ok(());
+            let message = "the project's target is not where the session was made".to_owned();
+            let error = RunError { code: "target-has-moved".to_owned(), message, status_code: None };
+            return self.finish(SessionEnd::Failed(error), self.now()).await;
         };
         let target = Arc::new(target);
         while let Some(work) = self.session.work.clone() {
@@ -140,7 +144,7 @@ impl Keeper {
         match work.procedure.after(&answer, now) {
             Next::Call { procedure, at } => {
                 let new_state = match answer {
-                    Answer::Created(state) => Some(SecretText::new(String::from(Box::<str>::from(state)))),
+                    Answer::Created(state) => Some(state),
                     Answer::Checked(_) | Answer::Failed { .. } => None,
                 };
                 let store = &self.clients.store;

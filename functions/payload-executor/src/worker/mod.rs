@@ -1,9 +1,9 @@
 //! The worker: a loop with slots for attempts, which claims, starts, records and renews.
 //!
 //! This file has the loop; what it does in turn stands beside it: `taking_up` a lane, `claiming` payloads, `starting`
-//! attempts, `drafting` and `writing` what happened, `returning` what it has no time for, `opening`
-//! lanes for others, `renewing` the auth session, `delivering` results, `redelivering` what was given up, `looking` at what others have changed, `telling` the world,
-//! `waiting` for the next thing, and `ending`: what becomes of the lane.
+//! attempts, `renewing` the state that they carry, `drafting` and `writing` what happened, `returning` what it has no
+//! time for, `opening` lanes for others, `delivering` results, `redelivering` what was given up, `looking` at what
+//! others have changed, `telling` the world, `waiting` for the next thing, and `ending`: what becomes of the lane.
 
 mod claiming;
 mod delivering;
@@ -280,6 +280,11 @@ impl Worker {
 
     /// Whether no attempt starts for the moment: the target wants rest, or a state that is not there.
     fn is_held(&self) -> bool {
-        self.hold_until.is_some_and(|until| until > self.context.clients.clock.now()) || self.lacks_state()
+        self.wants_rest() || self.lacks_state()
+    }
+
+    /// Whether the target wants to be left alone.
+    fn wants_rest(&self) -> bool {
+        self.hold_until.is_some_and(|until| until > self.context.clients.clock.now())
     }
 }

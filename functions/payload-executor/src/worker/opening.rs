@@ -42,7 +42,8 @@ impl Worker {
     fn lanes_wanted(&self, lane: &Lane, queue: &Queue, given_back: u32, is_reading: bool, now: Timestamp) -> u32 {
         // While the target is to be left alone, nobody else could do more: two lanes would open each other in
         // turns.
-        if self.is_held() {
+        // While a state is made, too, but who has no time left to wait for it gives its place to somebody else.
+        if self.wants_rest() || (self.lacks_state() && !lane.is_draining) {
             return 0;
         }
         // A time that is not known is none that has come.

@@ -28,8 +28,8 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 pub(super) struct Renewals {
     /// The newest version of the state that the target has refused here.
     refused: u32,
-    /// The operation that is waited for, whose failure decides.
-    awaited: Option<OperationId>,
+    /// The operation that is waited for, and whether its failure decides.
+    awaited: Option<(OperationId, bool)>,
     /// When the next step of it is taken.
     step_at: Instant,
     /// The version whose first success is noted: there were renewals without one.
@@ -41,8 +41,8 @@ pub(super) struct Renewals {
 pub(super) enum RenewalStep {
     /// There is a newer state, and it is known now.
     Renewed,
-    /// It is not there yet; if this operation fails, it will not be.
-    Waits(Option<OperationId>),
+    /// It is not there yet: an operation is under way, or one is asked for again.
+    Waits(Option<(OperationId, bool)>),
     /// There is none to be had: the job is being paused.
     Failed,
     /// That a payload has succeeded was noted, or not.
@@ -113,7 +113,8 @@ impl Worker {
 
     /// Takes the next step towards another state, if one is needed.
     pub(super) fn renew_session(&mut self) {
-        let is_working = self.lane.phase == sundial_store::LanePhase::Working && !self.lane.is_draining;
+        // Who has no time left for attempts asks as well: that the state was refused must not be forgotten.
+        let is_working = self.lane.phase == sundial_store::LanePhase::Working;
         if !is_working || !self.lacks_state() || self.renewals.step_at > Instant::now() {
             return;
         }
@@ -162,11 +163,11 @@ struct Renewal<'a> {
 
 impl Renewal<'_> {
     /// One step: asks for another state, or looks how far that is; and works on it unless somebody else does.
-    async fn step(self, awaited: Option<OperationId>) -> Result<RenewalStep, StoreError> {
+    async fn step(self, awaited: Option<(OperationId, bool)>) -> Result<RenewalStep, StoreError> {
         let (store, now) = (&self.context.clients.store, self.context.clients.clock.now());
         let project = self.context.run.project_id;
         let (operation, decides) = match awaited {
-            Some(operation) => (operation, true),
+            Some(awaited) => awaited,
             None => {
                 let Some(stored) = self.session.stored(store).await? else { return self.gone().await };
                 let settings = self.session.reference.over(stored.settings);
@@ -189,7 +190,7 @@ impl Renewal<'_> {
         }
         if let Some(found) = store.auth_operation(project, operation).await? {
             if found.status == OperationStatus::Pending {
-                return Ok(RenewalStep::Waits(decides.then_some(found.id)));
+                return Ok(RenewalStep::Waits(Some((found.id, decides))));
             }
             if let Some(error) = found.failure().filter(|_| decides) {
                 return self.fail(error).await;

@@ -37,7 +37,7 @@ impl Worker {
             put_back_at,
             delivery_at,
             tell_at,
-            self.renew_at().filter(|_| may_start),
+            self.renew_at().filter(|_| self.lane.phase == LanePhase::Working),
             self.run_ends_at().map(in_time),
         ];
         // A time that has passed without effect must not turn this into a loop without rest.

@@ -6,6 +6,7 @@ use sundial_model::auth_session::{AuthSessionSettings, AuthSessionStatus, AuthSe
 use sundial_model::event::WorkReady;
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
+use sundial_model::target::Target;
 use sundial_model::{AuthSessionId, AuthSessionUuid, JobRunId, OperationId, SecretsId, Timestamp};
 
 use super::{AskedBy, PARAMETERS, STATE, SessionWork, StoredAuthSession, StoredOperation, secret, wake_up};
@@ -85,6 +86,11 @@ impl StoredAuthSession {
 /// The error of an operation whose session was changed, or deleted, before it came to its end.
 pub(super) const SUPERSEDED: &str = "superseded";
 
+fn origin_of(target: &Target) -> String {
+    let Target::Http { base_url, .. } = target;
+    base_url.origin()
+}
+
 /// Under what the contents are kept that a user gives.
 fn name_of_contents(session_type: AuthSessionType) -> &'static str {
     match session_type {
@@ -117,6 +123,7 @@ impl Store {
             workspace_id: project.workspace_id,
             project_id: project.id,
             project_name: project.name.clone(),
+            target_origin: origin_of(&project.target),
             session_type: new.session_type,
             status: AuthSessionStatus::Pending,
             settings: new.settings,
@@ -127,6 +134,7 @@ impl Store {
             checked_at: None,
             used_at: None,
             refused: 0,
+            failure: None,
             fruitless_renewals: 0,
             work: None,
             owner: None,
@@ -149,13 +157,14 @@ impl Store {
         Ok((session, work))
     }
 
-    /// Gives a session other settings, and other contents if there are any. Its state is then made anew; what
-    /// was being done for it before ends without success.
+    /// Gives a session other settings, and other contents if there are any, of which its state is then made anew;
+    /// otherwise that is checked. What was being done for it before ends without success.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it was deleted, or changes all the time.
     pub async fn update_auth_session(
         &self,
+        project: &StoredProject,
         session: &StoredAuthSession,
         settings: AuthSessionSettings,
         contents: Option<&SecretText>,
@@ -169,6 +178,8 @@ impl Store {
                 let secrets = SecretsId::new();
                 writes.push(put_secrets(secrets, &secret(name_of_contents(session.session_type), contents))?);
                 abandoned.extend(session.take_in(secrets));
+                session.target_origin = origin_of(&project.target);
+                (session.refused, session.failure, session.fruitless_renewals) = (0, None, 0);
             }
             let mut waiting = Vec::new();
             if let Some(before) = session.work.take() {
@@ -176,7 +187,6 @@ impl Store {
                 abandoned.extend(before.candidate);
                 waiting = before.waiting;
             }
-            (session.refused, session.fruitless_renewals) = (0, 0);
             let operation = session.new_operation(OperationId::new(), OperationType::Update, now);
             let id = operation.id;
             let mut work = Vec::new();
@@ -219,10 +229,15 @@ impl Store {
     ) -> Result<Option<(OperationId, WorkReady)>, StoreError> {
         retry_on_conflict(async || {
             let Some(mut session) = self.auth_session_as(session).await? else { return Ok(None) };
-            if let Some(work) = &session.work {
-                return Ok(Some((work.operation, session.work_ready())));
-            }
             let expect = Expect::Revision(session.revision);
+            if let Some(work) = &mut session.work {
+                let (operation, is_known) = (work.operation, work.asked_by == AskedBy::User);
+                work.asked_by = AskedBy::User;
+                if !is_known {
+                    self.write_effect(vec![session.put(expect)?]).await?;
+                }
+                return Ok(Some((operation, session.work_ready())));
+            }
             let operation = session.new_operation(operation, OperationType::Validate, now);
             session.begin(&operation, session.validation(session.settings), AskedBy::User, now);
             self.write_effect(vec![session.put(expect)?, operation.put()?]).await?;
@@ -243,7 +258,7 @@ impl Store {
     ) -> Result<Option<JobRunId>, StoreError> {
         retry_on_conflict(async || {
             let Some(session) = self.auth_session_as(session).await? else { return Ok(None) };
-            // A run that begins to use it after this look changes it.
+            // A run that wants to start after this look changes it; one that goes on once more finds that it is gone.
             let used_by = self.active_run_with_session(session.project_id, &session.id).await?;
             if used_by.is_some() {
                 return Ok(used_by);

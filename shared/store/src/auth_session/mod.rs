@@ -18,6 +18,7 @@ use sundial_model::auth_session::{
 };
 use sundial_model::event::WorkReady;
 use sundial_model::secret::{SecretText, SecretValues};
+use sundial_model::target::Target;
 use sundial_model::{
     AuthSessionId, AuthSessionUuid, JobRunId, OperationId, ProjectId, ProjectName, SecretsId, Timestamp, WorkspaceId,
 };
@@ -45,6 +46,15 @@ pub struct StateVersion {
     pub number: u32,
     /// Where it is kept.
     pub secrets: SecretsId,
+}
+
+/// A session could not be found to be good, or made so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFailure {
+    /// When.
+    pub at: Timestamp,
+    /// What was tried.
+    pub settings: AuthSessionSettings,
 }
 
 /// Who wants something to be done for a session.
@@ -96,6 +106,8 @@ pub struct StoredAuthSession {
     pub project_id: ProjectId,
     /// Its project's name.
     pub project_name: ProjectName,
+    /// The target that it was made for: scheme, host and port.
+    pub target_origin: String,
     /// Where its state comes from.
     pub session_type: AuthSessionType,
     /// Whether payloads can use it.
@@ -123,6 +135,9 @@ pub struct StoredAuthSession {
     /// The newest version of its state that a target has refused, and that was not found to be good since.
     #[serde(default)]
     pub refused: u32,
+    /// How the last thing failed that was done for it, if it did.
+    #[serde(with = "as_json", default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<SessionFailure>,
     /// How often it was renewed in mid-run without a payload that succeeded since.
     #[serde(default)]
     pub fruitless_renewals: u32,
@@ -170,6 +185,12 @@ impl StoredAuthSession {
     /// When the evaluator must look at it.
     pub fn wake_at(&self) -> Option<Timestamp> {
         self.lease_until.or(self.next_at)
+    }
+
+    /// Whether it was made for a target: its contents go nowhere else.
+    pub fn is_for(&self, target: &Target) -> bool {
+        let Target::Http { base_url, .. } = target;
+        base_url.origin() == self.target_origin
     }
 
     /// The number of the version of its state that payloads can carry; 0 when there is none.

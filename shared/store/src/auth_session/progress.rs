@@ -12,7 +12,7 @@ use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
 use sundial_model::{AuthSessionId, ProjectId, SecretsId, Timestamp};
 
-use super::{AskedBy, STATE, SessionWork, StoredAuthSession, secret, wake_up};
+use super::{AskedBy, STATE, SessionFailure, SessionWork, StoredAuthSession, secret, wake_up};
 use crate::Store;
 use crate::error::StoreError;
 use crate::secrets::put_secrets;
@@ -34,9 +34,11 @@ pub enum SessionEnd {
 impl StoredAuthSession {
     /// Whether its keeper has the same work to do on it as on `other`.
     fn is_kept_as(&self, other: &Self) -> bool {
-        let without_waiting =
-            |session: &Self| session.work.clone().map(|work| SessionWork { waiting: Vec::new(), ..work });
-        self.owner == other.owner && without_waiting(self) == without_waiting(other)
+        let progress = |session: &Self| {
+            let work = session.work.as_ref()?;
+            Some((work.operation, work.procedure, work.candidate, work.not_before))
+        };
+        self.owner == other.owner && progress(self) == progress(other)
     }
 }
 
@@ -152,6 +154,7 @@ impl Store {
                     if session.state.is_some() {
                         session.status = AuthSessionStatus::Expired;
                     }
+                    session.failure = Some(SessionFailure { at: now, settings: work.procedure.settings });
                     abandoned.extend(work.candidate);
                     Some(error.clone())
                 }
@@ -214,7 +217,8 @@ impl Store {
 impl StoredAuthSession {
     /// Its state was found to be good, by this work.
     fn note_good_state(&mut self, work: &SessionWork, now: Timestamp) {
-        (self.status, self.checked_at, self.refused) = (AuthSessionStatus::Ready, Some(now), 0);
+        (self.status, self.checked_at) = (AuthSessionStatus::Ready, Some(now));
+        (self.refused, self.failure) = (0, None);
         if work.asked_by == AskedBy::User {
             self.fruitless_renewals = 0;
         }

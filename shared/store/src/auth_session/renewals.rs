@@ -1,14 +1,19 @@
 //! Renewals in the middle of job runs: a target has refused the state that payloads carried.
 
+use std::time::Duration;
+
 use sundial_engine::auth_session::{FRUITLESS_RENEWALS_MAX, Procedure, SESSION_INVALID};
 use sundial_model::auth_session::{AuthSessionSettings, AuthSessionStatus, OperationType};
 use sundial_model::run::RunError;
 use sundial_model::{OperationId, Timestamp};
 
-use super::{AskedBy, StoredAuthSession};
+use super::{AskedBy, SessionFailure, StoredAuthSession};
 use crate::Store;
 use crate::error::StoreError;
 use crate::table::{Expect, retry_on_conflict};
+
+/// A renewal that failed counts for all that ask for one within this time: they met the same refusal.
+const FAILED_FOR: Duration = Duration::from_secs(60);
 
 /// What came of asking for another state.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +40,12 @@ impl StoredAuthSession {
     }
 
     /// Why it is not to be renewed.
-    fn why_not_renewed(&self, settings: AuthSessionSettings) -> Option<&'static str> {
+    fn why_not_renewed(&self, settings: AuthSessionSettings, now: Timestamp) -> Option<&'static str> {
         if !self.may_be_made(settings) {
             return Some("its state is not to be renewed");
         }
-        if self.status == AuthSessionStatus::Expired && self.state.is_some_and(|state| state.number <= self.refused) {
+        let counts = |failure: SessionFailure| failure.at + FAILED_FOR > now && failure.settings.covers(settings);
+        if self.failure.is_some_and(counts) {
             return Some("its state could not be renewed");
         }
         let is_fruitless = self.fruitless_renewals >= FRUITLESS_RENEWALS_MAX;
@@ -74,9 +80,10 @@ impl Store {
                 return Ok(SessionRequest::Operation { id: work.operation, decides });
             }
             let expect = Expect::Revision(session.revision);
-            if let Some(why) = session.why_not_renewed(settings) {
-                if session.state.is_some() && session.status != AuthSessionStatus::Expired {
-                    session.status = AuthSessionStatus::Expired;
+            if let Some(why) = session.why_not_renewed(settings, now) {
+                let is_news = session.status != AuthSessionStatus::Expired || session.refused < refused;
+                if session.state.is_some() && is_news {
+                    (session.status, session.refused) = (AuthSessionStatus::Expired, session.refused.max(refused));
                     self.table.write(vec![session.put(expect)?]).await?;
                 }
                 return Ok(SessionRequest::Refused(not_renewed(why)));

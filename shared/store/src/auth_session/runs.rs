@@ -24,6 +24,8 @@ use crate::{Store, keys};
 pub(super) const FIRST_LANE: u32 = 0;
 /// A job run that waits for its session looks again after this long, should nobody tell it.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// A run whose session was found to be valid starts within this time, or has it checked once more.
+const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
 /// So many job runs are told when the work on a session has ended; others look again.
 const WAITING_MAX: usize = 100;
 /// A reason of the job's state has so many characters.
@@ -94,21 +96,26 @@ impl Store {
             let snapshot = self.snapshot(run).await?;
             let Some(reference) = snapshot.definition.auth_session else { return valid(partition.run) };
             let project = partition.run.project_id;
-            let Some(session) = self.auth_session(project, &reference.id).await? else {
-                let text = format!("there is no auth session {}", reference.id);
+            let session = self.auth_session(project, &reference.id).await?;
+            let Some(session) = session.filter(|session| session.is_for(&snapshot.target)) else {
+                let text = format!("there is no auth session {} for the target", reference.id);
                 let reason = Reason::new(ReasonType::AuthSessionNotFound, text);
                 return self.end_without_session(&partition.run, reason, now).await;
             };
             if let SessionCheck::Requested { operation, decides } = check {
                 let found = self.auth_operation(project, operation).await?;
+                let is_recent = |found: &StoredOperation| found.ended_at.is_some_and(|at| at + GOOD_FOR > now);
                 match found.as_ref().map(|found| found.status) {
-                    Some(OperationStatus::Succeeded) => return valid(partition.run),
+                    Some(OperationStatus::Succeeded) if found.as_ref().is_some_and(is_recent) => {
+                        return valid(partition.run);
+                    }
                     Some(OperationStatus::Pending) => {
                         lane.next_at = Some(now + LOOK_AGAIN_AFTER);
                         self.table.write(vec![lane.put(run)?]).await?;
                         return Ok(SessionOfRun::NotNow(Vec::new()));
                     }
-                    Some(OperationStatus::Failed) | None => {}
+                    // It failed, or was good long ago.
+                    Some(OperationStatus::Succeeded | OperationStatus::Failed) | None => {}
                 }
                 if let Some(error) = found.as_ref().and_then(StoredOperation::failure).filter(|_| decides) {
                     return self.end_without_session(&partition.run, not_valid(&session.id, error), now).await;
@@ -206,9 +213,12 @@ impl Store {
         .await?;
         let Some(job) = paused else { return Ok(Vec::new()) };
         let Followed { work, failure } = self.let_runs_follow(&job, now).await;
-        match failure {
-            Some(error) => tracing::warn!(%error, job = %job.id, "its runs follow later"),
-            None => self.runs_have_followed(&job).await?,
+        let noted = match failure {
+            Some(error) => Err(error),
+            None => self.runs_have_followed(&job).await,
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, job = %job.id, "its runs follow later");
         }
         Ok(work)
     }
@@ -223,7 +233,7 @@ impl Store {
         };
         for run in &job.active_runs {
             // It is an instance of the job as that was then.
-            if names(&self.snapshot(*run).await?.definition) {
+            if self.stored_run(*run).await?.is_some() && names(&self.snapshot(*run).await?.definition) {
                 return Ok(true);
             }
         }

@@ -24,9 +24,11 @@ impl Store {
             let page = self.jobs(project, after.as_ref(), PAGE_LENGTH).await?;
             for run in page.jobs.iter().flat_map(|job| &job.active_runs) {
                 // The job may have got another session since.
+                if self.stored_run(*run).await?.is_none_or(|run| run.status.is_terminal()) {
+                    continue;
+                }
                 let snapshot = self.snapshot(*run).await?;
-                let used = snapshot.definition.auth_session.as_ref().map(|reference| &reference.id);
-                if used == Some(id) && self.stored_run(*run).await?.is_some_and(|run| !run.status.is_terminal()) {
+                if snapshot.definition.auth_session.is_some_and(|reference| reference.id == *id) {
                     return Ok(Some(*run));
                 }
             }

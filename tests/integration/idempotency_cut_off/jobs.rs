@@ -1,85 +1,16 @@
-//! A POST with an idempotency key that is cut off, before or after any of its writes, has its effect once.
+//! What is done to jobs and projects.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sundial_model::job::{JobState, JobStatus};
 use sundial_runtime::clock;
 use sundial_store::{CLAIM_LIFETIME, Claimed, KeyedCall, StoreError};
-use tokio::sync::Notify;
 
-use crate::harness::faulty_table::Fault;
+use super::{JOBS, check, start};
 use crate::harness::{Answer, Cloud, Target, payloads};
 use crate::idempotency::{later, post_to};
 use crate::payload_pages::stored;
-
-const JOBS: &str = "/projects/shop/jobs";
-/// No call has so many writes.
-const WRITES_MAX: usize = 20;
-
-async fn start(target: Target) -> Cloud {
-    let cloud = Cloud::start().await;
-    cloud.api.make_project(&target).await;
-    cloud
-}
-
-/// Sends a call that is cut off at its write number `number`; answers whether it has so many.
-async fn is_cut_off(cloud: &Cloud, path: &str, body: Option<Value>, number: usize, fault: Fault) -> bool {
-    let (writes, reached) = (AtomicUsize::new(0), Arc::new(Notify::new()));
-    let reaching = Arc::clone(&reached);
-    let clients = cloud.faulty_clients(Box::new(move |transaction| {
-        // That a key is in use is noted beside the call.
-        if transaction.iter().all(|write| write.key().sk.starts_with("KEY#")) {
-            return None;
-        }
-        let is_it = writes.fetch_add(1, Ordering::SeqCst) == number;
-        is_it.then(|| reaching.notify_one());
-        is_it.then_some(fault)
-    }));
-    let gone = async {
-        reached.notified().await;
-        // What is on its way arrives.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    };
-    tokio::select! {
-        (status, answer) = post_to(clients, &cloud.api, "k", path, body) => {
-            assert!((200..300).contains(&status), "{path}: {answer}");
-            false
-        }
-        () = gone => true,
-    }
-}
-
-/// Cuts a call off at each of its writes, and sends it again: at once, and when its key is free in any case.
-/// `prepare` makes what it needs, under a number, and answers with its path; `look` looks at what it has done.
-async fn check(
-    cloud: &Cloud,
-    body: impl Fn(usize) -> Option<Value>,
-    prepare: impl AsyncFn(usize) -> String,
-    look: impl AsyncFn(usize, Value),
-) {
-    for (fault_number, fault) in [Fault::NoAnswer, Fault::AnswerLost].into_iter().enumerate() {
-        for number in 0..WRITES_MAX {
-            let unique = fault_number * WRITES_MAX + number;
-            let (path, body) = (prepare(unique).await, body(unique));
-            let has_more = is_cut_off(cloud, &path, body.clone(), number, fault).await;
-            let (status, answer) = post_to(later(cloud, Duration::ZERO), &cloud.api, "k", &path, body.clone()).await;
-            let is_busy = status == 409 && answer["code"] == "idempotency-key-reused";
-            assert!(is_busy || (200..300).contains(&status), "{path} at {number}: {status} {answer}");
-            let after = CLAIM_LIFETIME + Duration::from_secs(1);
-            let (status, answer) = post_to(later(cloud, after), &cloud.api, "k", &path, body).await;
-            assert!((200..300).contains(&status), "{path} at {number}: {status} {answer}");
-            look(unique, answer).await;
-            if !has_more {
-                assert!(number > 1, "{path} has a claim and an effect");
-                break;
-            }
-            assert!(number + 1 < WRITES_MAX, "{path} has more writes than are tried");
-        }
-    }
-}
 
 async fn create(cloud: &Cloud, number: usize) -> String {
     create_with(cloud, number, "allow").await
@@ -94,7 +25,7 @@ async fn create_with(cloud: &Cloud, number: usize, overlap: &str) -> String {
 
 #[tokio::test]
 async fn a_job_is_created_once() {
-    let cloud = start(Target::echo().await).await;
+    let cloud = start(&Target::echo().await).await;
     let job = |number| Some(json!({ "id": format!("job-{number}"), "payload": payloads("a", 2) }));
     check(
         &cloud,
@@ -103,14 +34,7 @@ async fn a_job_is_created_once() {
         async |number, answer| {
             assert_eq!(answer["id"], format!("job-{number}"));
             assert_eq!(cloud.api.get(&format!("{JOBS}/job-{number}")).await["createdAt"], answer["createdAt"]);
-            // The next one has the same path, and another body.
-            let items = cloud.items_at_rest().await;
-            for (pk, sk) in items.into_keys().filter(|(pk, _)| pk.starts_with("IDEMPOTENCY#")) {
-                use aws_sdk_dynamodb::types::AttributeValue;
-                let delete = cloud.dev.dynamodb().delete_item().table_name(&cloud.dev.description().table_name);
-                let delete = delete.key("pk", AttributeValue::S(pk)).key("sk", AttributeValue::S(sk));
-                delete.send().await.unwrap();
-            }
+            super::forget_keys(&cloud).await;
         },
     )
     .await;
@@ -118,7 +42,7 @@ async fn a_job_is_created_once() {
 
 #[tokio::test]
 async fn a_job_is_triggered_once() {
-    let cloud = start(Target::echo().await).await;
+    let cloud = start(&Target::echo().await).await;
     for own_payloads in [false, true] {
         let body = |_| own_payloads.then(|| json!({ "payload": payloads("b", 3) }));
         let number = |number| number + if own_payloads { 1_000 } else { 0 };
@@ -137,7 +61,7 @@ async fn a_job_is_triggered_once() {
 
 #[tokio::test]
 async fn a_page_is_appended_once() {
-    let cloud = start(Target::echo().await).await;
+    let cloud = start(&Target::echo().await).await;
     check(
         &cloud,
         |_| Some(payloads("b", 3)),
@@ -153,7 +77,7 @@ async fn a_page_is_appended_once() {
 #[tokio::test]
 async fn a_backfill_goes_on_where_it_was_cut_off_and_counts_all_of_it() {
     // The first of its runs is active for long, and the others wait.
-    let cloud = start(Target::start(|_| Answer::Slow(Duration::from_secs(60), json!(1))).await).await;
+    let cloud = start(&Target::start(|_| Answer::Slow(Duration::from_secs(60), json!(1))).await).await;
     let (from, to) =
         (clock::now() - Duration::from_secs(30 * 3_600 + 1_800), clock::now() - Duration::from_secs(1_800));
     let body = json!({ "from": from, "to": to });
@@ -171,7 +95,7 @@ async fn a_backfill_goes_on_where_it_was_cut_off_and_counts_all_of_it() {
 
 #[tokio::test]
 async fn a_job_run_is_retried_once() {
-    let cloud = start(Target::start(|_| Answer::Status(400, json!({}))).await).await;
+    let cloud = start(&Target::start(|_| Answer::Status(400, json!({}))).await).await;
     let runs = std::sync::Mutex::new(std::collections::HashMap::new());
     check(
         &cloud,
@@ -193,7 +117,7 @@ async fn a_job_run_is_retried_once() {
 
 #[tokio::test]
 async fn a_delivery_is_requested_again_once() {
-    let cloud = start(Target::echo().await).await;
+    let cloud = start(&Target::echo().await).await;
     let receiver = Target::echo().await;
     let sink = json!({ "type": "webhook", "url": format!("{}/sink", receiver.url) });
     let runs = std::sync::Mutex::new(std::collections::HashMap::new());
@@ -227,7 +151,7 @@ async fn a_delivery_is_requested_again_once() {
 
 #[tokio::test]
 async fn a_secret_is_replaced_once_and_never_shown_again() {
-    let cloud = start(Target::echo().await).await;
+    let cloud = start(&Target::echo().await).await;
     check(
         &cloud,
         |_| None,
@@ -252,7 +176,7 @@ async fn a_secret_is_replaced_once_and_never_shown_again() {
 
 #[tokio::test]
 async fn a_job_is_paused_once() {
-    let cloud = start(Target::echo().await).await;
+    let cloud = start(&Target::echo().await).await;
     check(
         &cloud,
         |_| Some(json!({ "reason": "a pause" })),
@@ -268,7 +192,7 @@ async fn a_job_is_paused_once() {
 
 #[tokio::test]
 async fn a_call_whose_key_was_taken_over_has_no_effect_any_more() {
-    let cloud = start(Target::echo().await).await;
+    let cloud = start(&Target::echo().await).await;
     cloud.api.create_job(json!({ "id": "job", "payload": payloads("a", 2) })).await;
     let (store, now) = (&cloud.dev.clients().store, clock::now());
     let workspace_id = cloud.dev.description().workspace_id;
