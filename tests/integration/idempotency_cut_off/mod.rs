@@ -83,7 +83,7 @@ async fn check(
 
 /// Forgets all keys: the next call has the same path, and another body.
 async fn forget_keys(cloud: &Cloud) {
-    let items = cloud.items_at_rest().await;
+    let items = cloud.items().await;
     for (pk, sk) in items.into_keys().filter(|(pk, _)| pk.starts_with("IDEMPOTENCY#")) {
         use aws_sdk_dynamodb::types::AttributeValue;
         let delete = cloud.dev.dynamodb().delete_item().table_name(&cloud.dev.description().table_name);
