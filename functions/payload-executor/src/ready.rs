@@ -96,6 +96,12 @@ impl ReadyQueue {
         }
     }
 
+    /// Puts one before all others that can start: it has had its turn, and nothing came of it.
+    pub(crate) fn push_first(&mut self, task: Task) {
+        self.startable_bytes += task.bytes;
+        self.startable.push_front(task);
+    }
+
     /// Lets those start whose time has come, before those that were not tried yet.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         while self.waiting.peek().is_some_and(|Reverse(Entry(task))| task.not_before <= now) {
@@ -174,5 +180,16 @@ mod tests {
         assert_eq!((ready.pop().map(|task| task.index()), ready.is_empty()), (Some(3), false));
         ready.advance(Timestamp::from_seconds(20));
         assert_eq!((ready.pop().map(|task| task.index()), ready.is_empty()), (Some(1), true));
+    }
+
+    #[test]
+    fn what_was_refused_comes_before_what_had_no_turn_yet() {
+        let mut ready = ReadyQueue::default();
+        [task(1, 0), task(2, 0)].into_iter().for_each(|task| ready.push(task));
+        let first = ready.pop().expect("a task");
+        ready.push(task(3, 0));
+        ready.push_first(first);
+        let order: Vec<_> = std::iter::from_fn(|| ready.pop()).map(|task| task.index()).collect();
+        assert_eq!((order, ready.startable_bytes()), (vec![1, 2, 3], 0));
     }
 }

@@ -106,7 +106,7 @@ impl Worker {
             if self.suspects.has_in_flight(task.index()) {
                 self.suspects.wait_again(task);
             } else {
-                self.ready.push(task);
+                self.ready.push_first(task);
             }
         }
     }
