@@ -171,7 +171,8 @@ impl Worker {
                 }
                 Unread::Known(losses, ranges) => {
                     let losses = *losses;
-                    let Recovered { tasks, read, rest } = recover::unfinished(&self.context, ranges).await?;
+                    let Recovered { tasks, read, rest } =
+                        recover::unfinished(&self.context, ranges, begun + read_for).await?;
                     self.unread.pop();
                     self.take_up_tasks(losses, &read, tasks);
                     if !rest.is_empty() {
