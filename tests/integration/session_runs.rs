@@ -208,7 +208,7 @@ async fn renewals_of_which_no_payload_comes_to_succeed_have_an_end() {
 }
 
 #[tokio::test]
-async fn a_state_that_a_user_gives_in_the_midst_is_carried_from_then_on() {
+async fn a_state_that_a_user_gives_to_a_paused_run_is_carried_from_then_on() {
     let (cloud, login) = start().await;
     let given = json!({ "id": "given", "type": "RUNTIME", "state": { "token": 0 } });
     cloud.api.ok("POST", "/projects/shop/auth-sessions", Some(given)).await;
@@ -228,6 +228,26 @@ async fn a_state_that_a_user_gives_in_the_midst_is_carried_from_then_on() {
     let carried: Vec<_> = login.calls("work").iter().map(|call| call.body["authSession"]["state"].clone()).collect();
     assert_eq!(carried[..4], vec![json!({ "token": 0 }); 4]);
     assert_eq!(carried[4..], vec![json!({ "token": 1 }); 7]);
+}
+
+#[tokio::test]
+async fn a_state_that_a_user_gives_while_the_old_one_is_good_is_noticed_by_those_at_work() {
+    let (cloud, login) = start().await;
+    let path = "/projects/shop/auth-sessions/given";
+    let given = json!({ "id": "given", "type": "RUNTIME", "state": { "token": 0 } });
+    cloud.api.ok("POST", "/projects/shop/auth-sessions", Some(given)).await;
+    let mut document = job(80, 2);
+    document["authSession"] = json!({ "id": "given" });
+    cloud.api.create_job(document).await;
+    login.pause(Duration::from_millis(600));
+    let run = cloud.api.trigger("job").await;
+    login.wait_for_calls("work", 1).await;
+    let other = json!({ "token": 0, "from": "another device" });
+    cloud.api.ok("PUT", path, Some(json!({ "state": other }))).await;
+    cloud.api.wait_for_status(&run, "COMPLETED").await;
+    let calls = login.calls("work");
+    assert_eq!(calls.len(), 80, "none was refused");
+    assert_eq!(calls.last().unwrap().body["authSession"]["state"], other);
 }
 
 #[tokio::test]

@@ -43,12 +43,20 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// Who is called: scheme, host and port.
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Http { base_url, .. } => base_url.origin(),
+        }
+    }
+}
+
 impl HasSecrets for Target {
     fn secret_places(&mut self) -> Vec<SecretPlace<'_>> {
+        let destination = format!("target {}", self.origin());
         match self {
-            Self::Http { base_url, headers, .. } => {
-                headers.secret_places("/target/headers", &format!("target {}", base_url.origin()))
-            }
+            Self::Http { headers, .. } => headers.secret_places("/target/headers", &destination),
         }
     }
 }

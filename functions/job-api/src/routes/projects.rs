@@ -89,7 +89,8 @@ async fn update(
         let message = "must be envelope while the project has auth sessions, or jobs that name any";
         return Err(InvalidFields::one("/target/format", message).into());
     }
-    if has_moved(&project.target, &target) && !clients.store.auth_sessions(project.id, None, 1).await?.is_empty() {
+    let has_moved = project.target.origin() != target.origin();
+    if has_moved && !clients.store.auth_sessions(project.id, None, 1).await?.is_empty() {
         let message = "must have the same scheme, host and port while the project has auth sessions: delete them first, \
                        because nobody else may be sent what they are made of";
         return Err(InvalidFields::one("/target/baseUrl", message).into());
@@ -99,11 +100,6 @@ async fn update(
     let values = target.secret_values();
     let project = clients.store.update_project(project, target, &values, clients.clock.now()).await?;
     Ok((StatusCode::OK, JsonAnswer(answer(&project))))
-}
-
-fn has_moved(before: &Target, after: &Target) -> bool {
-    let (Target::Http { base_url: before, .. }, Target::Http { base_url: after, .. }) = (before, after);
-    before.origin() != after.origin()
 }
 
 fn answer(project: &StoredProject) -> ProjectAnswer {

@@ -6,7 +6,6 @@ use sundial_model::auth_session::{AuthSessionSettings, AuthSessionStatus, AuthSe
 use sundial_model::event::WorkReady;
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
-use sundial_model::target::Target;
 use sundial_model::{AuthSessionId, AuthSessionUuid, JobRunId, OperationId, SecretsId, Timestamp};
 
 use super::{AskedBy, PARAMETERS, STATE, SessionWork, StoredAuthSession, StoredOperation, secret, wake_up};
@@ -86,11 +85,6 @@ impl StoredAuthSession {
 /// The error of an operation whose session was changed, or deleted, before it came to its end.
 pub(super) const SUPERSEDED: &str = "superseded";
 
-fn origin_of(target: &Target) -> String {
-    let Target::Http { base_url, .. } = target;
-    base_url.origin()
-}
-
 /// Under what the contents are kept that a user gives.
 fn name_of_contents(session_type: AuthSessionType) -> &'static str {
     match session_type {
@@ -123,7 +117,7 @@ impl Store {
             workspace_id: project.workspace_id,
             project_id: project.id,
             project_name: project.name.clone(),
-            target_origin: origin_of(&project.target),
+            target_origin: project.target.origin(),
             session_type: new.session_type,
             status: AuthSessionStatus::Pending,
             settings: new.settings,
@@ -178,7 +172,7 @@ impl Store {
                 let secrets = SecretsId::new();
                 writes.push(put_secrets(secrets, &secret(name_of_contents(session.session_type), contents))?);
                 abandoned.extend(session.take_in(secrets));
-                session.target_origin = origin_of(&project.target);
+                session.target_origin = project.target.origin();
                 (session.refused, session.failure, session.fruitless_renewals) = (0, None, 0);
             }
             let mut waiting = Vec::new();

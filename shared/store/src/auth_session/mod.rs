@@ -189,8 +189,7 @@ impl StoredAuthSession {
 
     /// Whether it was made for a target: its contents go nowhere else.
     pub fn is_for(&self, target: &Target) -> bool {
-        let Target::Http { base_url, .. } = target;
-        base_url.origin() == self.target_origin
+        target.origin() == self.target_origin
     }
 
     /// The number of the version of its state that payloads can carry; 0 when there is none.
