@@ -52,6 +52,7 @@ mod secrets_leak;
 mod secrets_sweep;
 mod session_runs;
 mod signing_secrets;
+mod single_runs;
 mod table_contract;
 mod tenancy;
 mod usage;

@@ -9,19 +9,38 @@ use sundial_runtime::clock;
 
 use crate::harness::{Api, Cloud, Target, payloads};
 
+/// What the routes below a workspace begin with: the API, and the same service for the published clients.
+const FACES: [&str; 2] = ["/v1/workspaces/", "/api/v1/workspace/"];
+
+/// A route below a workspace.
+struct Route {
+    face: &'static str,
+    method: String,
+    template: String,
+}
+
+/// The same API by another face.
+fn by(face: &str, api: &Api) -> Api {
+    Api { base: api.base.replace(FACES[0], face), ..api.clone() }
+}
+
 /// The routes below a workspace, as templates. They are read off the router, so that a route that
 /// is added is tried here without anybody's doing.
-fn templates(cloud: &Cloud) -> Vec<String> {
-    const BASE: &str = "/v1/workspaces/{workspace}";
+fn templates(cloud: &Cloud) -> Vec<(&'static str, String)> {
     let router = format!("{:?}", sundial_job_api::router::router(cloud.dev.clients().clone()));
     // What comes after that answers for what is no route.
     let routes = router.split("fallback_router").next().unwrap();
     let paths: BTreeSet<_> = routes.split('"').filter(|text| text.starts_with('/')).collect();
     assert!(paths.contains("/healthz"), "the router does not tell its routes any more: {router}");
-    let (guarded, open): (Vec<&str>, Vec<&str>) = paths.iter().partition(|path| path.starts_with(BASE));
-    let is_for_all = |path: &&str| ["/healthz", "/openapi.json"].contains(path);
+    let below = |path: &str| {
+        let of_face =
+            |face: &&'static str| Some((*face, path.strip_prefix(*face)?.strip_prefix("{workspace}")?.to_owned()));
+        FACES.iter().find_map(of_face)
+    };
+    let open: Vec<_> = paths.iter().filter(|path| below(path).is_none()).collect();
+    let is_for_all = |path: &&&str| ["/healthz", "/openapi.json"].contains(*path);
     assert!(open.iter().all(is_for_all), "routes that no key guards: {open:?}");
-    guarded.iter().filter_map(|path| path.strip_prefix(BASE)).map(str::to_owned).collect()
+    paths.iter().filter_map(|path| below(path)).collect()
 }
 
 /// What stands for the parameters of a path.
@@ -31,6 +50,8 @@ struct Names<'a> {
     job: &'a str,
     run: &'a str,
     index: &'a str,
+    /// A single run.
+    single: &'a str,
     session: &'a str,
     operation: &'a str,
 }
@@ -39,6 +60,7 @@ impl Names<'_> {
     fn fill(&self, template: &str) -> String {
         let path = template.replace("{project}", self.project).replace("{job}", self.job);
         let path = path.replace("{run}", self.run).replace("{index}", self.index);
+        let path = path.replace("{single}", self.single).replace("{run_id}", self.single);
         let path = path.replace("{session}", self.session).replace("{operation}", self.operation);
         assert!(!path.contains('{'), "say here what stands for the parameters of {template}");
         path
@@ -66,8 +88,8 @@ async fn answer(api: &Api, method: &str, path: &str) -> (u16, Value) {
 /// The same answer, where the names that were asked for stand for themselves.
 fn without_names((status, document): (u16, Value), names: Names<'_>) -> (u16, String) {
     let text = document.to_string();
-    let names = [names.project, names.job, names.run, names.session, names.operation].into_iter();
-    // The stranger has no run, no session and no operation.
+    let names = [names.project, names.job, names.single, names.run, names.session, names.operation].into_iter();
+    // The stranger has no runs, no session and no operation.
     (status, names.filter(|name| !name.is_empty()).fold(text, |text, name| text.replace(name, "…")))
 }
 
@@ -81,6 +103,7 @@ struct Tenants {
     cloud: Cloud,
     target: Target,
     run: String,
+    single: String,
     operation: String,
     stranger: Api,
     /// The stranger's own project and job.
@@ -94,6 +117,8 @@ impl Tenants {
         cloud.api.create_job(json!({ "id": "nightly", "payload": payloads("a", 3) })).await;
         let path = cloud.api.trigger("nightly").await;
         let run = cloud.api.wait_for(&path, |run| run["results"].is_object()).await["id"].as_str().unwrap().to_owned();
+        let single = cloud.api.ok("POST", "/projects/shop/single-runs", Some(json!({ "apiName": "a" }))).await;
+        let single = single["id"].as_str().unwrap().to_owned();
         let session = json!({ "id": "shop-login", "type": "RUNTIME", "state": "s", "checkAttempts": 1 });
         cloud.api.ok("POST", "/projects/shop/auth-sessions", Some(session)).await;
         let asked = cloud.api.ok("POST", "/projects/shop/auth-sessions/shop-login/validate", None).await;
@@ -105,25 +130,26 @@ impl Tenants {
         stranger.ok("PUT", "/projects/own-project", Some(http)).await;
         let job = json!({ "id": "own-job", "payload": payloads("a", 1) });
         stranger.ok("POST", "/projects/own-project/jobs", Some(job)).await;
-        let own = Names { project: "own-project", job: "own-job", run: "", index: "0", session: "", operation: "" };
-        Self { cloud, target, run, operation, stranger, own }
+        let nothing = Names { project: "", job: "", run: "", index: "0", single: "", session: "", operation: "" };
+        let own = Names { project: "own-project", job: "own-job", ..nothing };
+        Self { cloud, target, run, single, operation, stranger, own }
     }
 
     /// Names of things that are there, in the first workspace.
     fn existing(&self) -> Names<'_> {
-        let (run, operation) = (&self.run, &self.operation);
-        Names { project: "shop", job: "nightly", run, index: "0", session: "shop-login", operation }
+        let (run, single, operation) = (&self.run, &self.single, &self.operation);
+        Names { project: "shop", job: "nightly", run, index: "0", single, session: "shop-login", operation }
     }
 
     /// Every method of every route, by template.
-    async fn routes(&self) -> Vec<(String, String)> {
+    async fn routes(&self) -> Vec<Route> {
         let mut routes = Vec::new();
-        for template in templates(&self.cloud) {
-            for method in methods(&self.cloud.api, &self.existing().fill(&template)).await {
-                routes.push((method, template.clone()));
+        for (face, template) in templates(&self.cloud) {
+            for method in methods(&by(face, &self.cloud.api), &self.existing().fill(&template)).await {
+                routes.push(Route { face, method, template: template.clone() });
             }
         }
-        assert!(routes.len() >= 35, "{routes:?}");
+        assert!(routes.len() >= 40, "there are {} routes", routes.len());
         routes
     }
 }
@@ -133,6 +159,7 @@ const MISSING: Names<'_> = Names {
     job: "missing-job",
     run: "0198c5a0-0000-4000-8000-000000000001",
     index: "77",
+    single: "0198c5a0-0000-4000-8000-000000000003-0",
     session: "missing-session",
     operation: "0198c5a0-0000-4000-8000-000000000002",
 };
@@ -148,11 +175,14 @@ async fn no_route_opens_to_a_stranger_tells_what_is_there_or_writes_anything() {
     let (before, events, calls) = (cloud.items_at_rest().await, cloud.events().len(), tenants.target.count());
     let refused = answer(&intruder, "GET", "/projects").await;
     assert_eq!((refused.0, &refused.1["code"]), (404, &json!("not-found")));
-    for (method, template) in &routes {
+    for Route { face, method, template } in &routes {
+        let refused = answer(&by(face, &intruder), "GET", "/projects/shop/jobs").await;
+        assert_eq!((refused.0, &refused.1["code"]), (404, &json!("not-found")));
         // At another's door it is all the same, be there a workspace or not, and whatever is in it.
         for api in [&intruder, &nowhere, &no_workspace] {
             for names in [tenants.existing(), MISSING] {
-                assert_eq!(answer(api, method, &names.fill(template)).await, refused, "{method} {template}");
+                let api = by(face, api);
+                assert_eq!(answer(&api, method, &names.fill(template)).await, refused, "{method} {face} {template}");
             }
         }
         // At home, the names of what another one has say nothing.
@@ -161,13 +191,15 @@ async fn no_route_opens_to_a_stranger_tells_what_is_there_or_writes_anything() {
             (theirs, MISSING),
             (Names { project: tenants.own.project, ..theirs }, Names { project: tenants.own.project, ..MISSING }),
             (Names { run: theirs.run, ..tenants.own }, Names { run: MISSING.run, ..tenants.own }),
+            (Names { single: theirs.single, ..tenants.own }, Names { single: MISSING.single, ..tenants.own }),
             (of_sessions(theirs, tenants.own), of_sessions(MISSING, tenants.own)),
         ] {
             if one.fill(template) == other.fill(template) {
                 continue;
             }
-            let found = answer(stranger, method, &one.fill(template)).await;
-            let missing = answer(stranger, method, &other.fill(template)).await;
+            let stranger = by(face, stranger);
+            let found = answer(&stranger, method, &one.fill(template)).await;
+            let missing = answer(&stranger, method, &other.fill(template)).await;
             assert!(matches!(found.0, 400 | 404), "{method} {template}: {found:?}");
             assert_eq!(without_names(found, one), without_names(missing, other), "{method} {template}");
         }
@@ -216,13 +248,16 @@ async fn no_route_opens_without_a_good_key() {
     let before = cloud.items_at_rest().await;
     let refused = answer(&with("nonsense"), "GET", "/projects").await;
     assert_eq!((refused.0, &refused.1["code"]), (401, &json!("unauthorized")));
-    for (method, template) in &routes {
+    for Route { face, method, template } in &routes {
+        let refused = answer(&by(face, &with("nonsense")), "GET", "/projects/shop/jobs").await;
+        assert_eq!((refused.0, &refused.1["code"]), (401, &json!("unauthorized")));
         for names in [tenants.existing(), MISSING] {
             let path = names.fill(template);
             for api in &bad {
-                assert_eq!(answer(api, method, &path).await, refused, "{method} {template} with {:?}", api.key);
+                let api = by(face, api);
+                assert_eq!(answer(&api, method, &path).await, refused, "{method} {template} with {:?}", api.key);
             }
-            let url = format!("{}{path}?x-api-key={good}", cloud.api.base);
+            let url = format!("{}{path}?x-api-key={good}", by(face, &cloud.api).base);
             let keyless = cloud.api.client.request(method.parse().unwrap(), url).bearer_auth(good);
             assert_eq!(keyless.json(&json!({})).send().await.unwrap().status(), 401, "{method} {template}");
         }

@@ -16,7 +16,7 @@ impl User {
     /// Something that a user may do to a job that is carried out.
     pub(crate) async fn change_batch(&mut self, number: u64) {
         let job = format!("/jobs/job-{number}");
-        match self.chance.below(23) {
+        match self.chance.below(26) {
             0..3 => self.pause(number).await,
             3..7 => self.resume(number).await,
             7..10 => {
@@ -30,8 +30,50 @@ impl User {
                 let page: Vec<Value> = (0..3).map(|_| payload(&mut self.chance, &Terms::default(), 1)).collect();
                 self.call("POST", &format!("{job}/payload"), Some(json!(page))).await;
             }
+            18..20 => self.start_single_run().await,
+            20 => self.meddle_with_single_run().await,
             _ => drop(self.call("POST", &format!("{job}/trigger"), None).await),
         }
+    }
+
+    async fn start_single_run(&mut self) {
+        let is_signed_in = self.world.story == Story::Sessions && !self.chance.one_in(3);
+        let reference = is_signed_in.then(|| self.session_reference());
+        let (attempts, wait) = (1 + self.chance.below(4), *self.chance.pick(&[0, 1, 10, 45]));
+        let terms = Terms {
+            attempts: Some(attempts),
+            wait: Some(Duration::from_secs(wait)),
+            delivers: Some(self.chance.one_in(2)),
+            signed_in: is_signed_in,
+            ..Terms::default()
+        };
+        let mut run = payload(&mut self.chance, &terms, 1);
+        if self.chance.one_in(12) {
+            run["parameters"]["kind"] = json!("poison");
+        }
+        if run.get("retry").is_none() {
+            run["retry"] = json!({ "maximumAttempts": attempts, "initialInterval": format!("{wait}s") });
+        }
+        if terms.delivers == Some(true) {
+            run["sink"] = json!({ "type": "webhook", "url": "http://sink.test/" });
+        }
+        if let Some(reference) = reference {
+            run["authSession"] = reference;
+        }
+        self.call("POST", "/single-runs", Some(run)).await;
+    }
+
+    /// Ends one, or wants its result once more.
+    async fn meddle_with_single_run(&mut self) {
+        let Some(page) = self.call("GET", "/single-runs?limit=5", None).await else { return };
+        let ids: Vec<String> =
+            page["items"].as_array().into_iter().flatten().map(|run| run["id"].to_string()).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = self.chance.pick(&ids).trim_matches('"').to_owned();
+        let what = if self.chance.one_in(2) { "terminate" } else { "redeliver" };
+        self.call("POST", &format!("/single-runs/{id}/{what}"), None).await;
     }
 
     async fn limit(&mut self, path: &str, limit: u32) {

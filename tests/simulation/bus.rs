@@ -29,6 +29,7 @@ impl EventSink for SimulatedBus {
             match event {
                 Event::JobRun(what, detail) => self.0.told(detail.job_run_id, detail.generation, *what),
                 Event::DeliveryExhausted(detail) => self.0.told_exhaustion(detail.job_run_id),
+                Event::SingleDeliveryExhausted(detail) => self.0.told_exhaustion(detail.run_id.job_run),
                 Event::WorkReady(_) | Event::ScheduleChanged => {}
             }
             let copies = self.0.draw(|chance, is_troubled| match chance.below(20) {
@@ -60,7 +61,7 @@ impl SimulatedBus {
                 Event::WorkReady(work) => world.invoke_executor(work).await,
                 Event::ScheduleChanged => world.invoke_evaluator(Event::SCHEDULE_CHANGED).await,
                 // No rule of ours takes it.
-                Event::JobRun(..) | Event::DeliveryExhausted(_) => {}
+                Event::JobRun(..) | Event::DeliveryExhausted(_) | Event::SingleDeliveryExhausted(_) => {}
             }
         });
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use sundial_model::{JobRunId, Timestamp};
+use sundial_model::{JobRunId, RunId, Timestamp};
 
 use crate::terms::Terms;
 use crate::world::{SKEW_MAX, World};
@@ -23,7 +23,8 @@ const LIMITED_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) run: JobRunId,
-    pub(crate) job: String,
+    /// Its job; a single run has none.
+    pub(crate) job: Option<String>,
     pub(crate) index: u32,
     pub(crate) generation: u32,
     pub(crate) attempt: u32,
@@ -42,9 +43,14 @@ impl Call {
     pub(crate) fn read(body: &Value) -> Option<Self> {
         let context = &body["context"];
         let number = |name: &str| u32::try_from(context[name].as_u64()?).ok();
+        let id: RunId = context["runId"].as_str()?.parse().ok()?;
+        let job_run = context["jobRunId"].as_str().map(str::parse::<JobRunId>);
+        let job = context["jobId"].as_str().map(str::to_owned);
+        let is_whole = job_run.is_some() == job.is_some() && job_run.is_none_or(|run| run == Ok(id.job_run));
+        is_whole.then_some(())?;
         Some(Self {
-            run: context["jobRunId"].as_str()?.parse().ok()?,
-            job: context["jobId"].as_str()?.to_owned(),
+            run: id.job_run,
+            job,
             index: number("payloadIndex")?,
             generation: number("generation")?,
             attempt: number("attempt")?,
@@ -124,7 +130,8 @@ impl State {
         if count > limit as usize {
             return Err(format!("{count} requests are under way of {limit}"));
         }
-        if let Some((limit, at)) = self.limits.get(&call.job)
+        let job = call.job.as_ref();
+        if let Some((limit, at)) = job.and_then(|job| self.limits.get(job))
             && count > *limit as usize
             && *at + LIMITED_WITHIN < now
         {
@@ -132,7 +139,7 @@ impl State {
         }
         world.check_start(call, now)?;
         self.check_holds(world, call, now)?;
-        if self.paused.get(&call.job).is_some_and(|at| *at + PAUSE_TIME < now) {
+        if job.and_then(|job| self.paused.get(job)).is_some_and(|at| *at + PAUSE_TIME < now) {
             return Err("an attempt starts long after its job was paused".to_owned());
         }
         if let Some(at) = world.ended_at(call.run).filter(|at| *at + PAUSE_TIME + SKEW_MAX < now) {

@@ -64,6 +64,8 @@ pub struct Statistics {
     pub superseded: u64,
     /// Runs that had waited and were started.
     pub released: u64,
+    /// Single runs that were recorded.
+    pub single_runs: u64,
     /// Payloads that ended.
     pub ended: u64,
     /// Payloads that runs were extended by.
@@ -88,6 +90,7 @@ impl std::ops::AddAssign for Statistics {
         self.skipped += other.skipped;
         self.superseded += other.superseded;
         self.released += other.released;
+        self.single_runs += other.single_runs;
         self.ended += other.ended;
         self.extended += other.extended;
         self.lost += other.lost;

@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let total = *total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     println!(
         "{seeds} histories from seed {from}: {} transactions checked, {} job runs ({} skipped, {} superseded, {} released, \
-         {} stretches missed), {} payloads ended ({} were extensions, {} lost their workers), {} deaths, {} logins, \
+         {} stretches missed), {} single runs, {} payloads ended ({} were extensions, {} lost their workers), {} deaths, {} logins, \
          {} refusals, {:.1} s, \
          violations: {}",
         total.transactions,
@@ -72,6 +72,7 @@ fn main() -> ExitCode {
         total.superseded,
         total.released,
         total.missed,
+        total.single_runs,
         total.ended,
         total.extended,
         total.lost,

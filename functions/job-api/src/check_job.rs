@@ -51,10 +51,10 @@ pub(crate) fn check_job_update(document: Value, id: &JobId, place: &Place<'_>) -
     check(document, place, errors)
 }
 
-fn check(document: Value, place: &Place<'_>, mut errors: InvalidFields) -> Result<JobInput, InvalidFields> {
-    check_job_addresses(&document, &place.settings.address_guard(), &mut errors);
-    // The schedule's meaning is looked at even when something else is at fault.
-    let schedule = document.get("schedule").cloned();
+/// Adds what is wrong with a document where it is to be: addresses that must not be called, a bucket that must not
+/// be written, a session that the target does not take.
+pub(crate) fn check_place(document: &Value, place: &Place<'_>, errors: &mut InvalidFields) {
+    check_job_addresses(document, &place.settings.address_guard(), errors);
     if let Some(Ok(sink)) =
         document.get("sink").filter(|sink| !sink.is_null()).cloned().map(InvalidFields::read::<Sink>)
         && sink.bucket_of_own_role().is_some_and(|bucket| !place.settings.may_write(place.workspace, bucket))
@@ -66,6 +66,12 @@ fn check(document: Value, place: &Place<'_>, mut errors: InvalidFields) -> Resul
     if document.get("authSession").is_some_and(|session| !session.is_null()) && !takes_sessions(place.target) {
         errors.push("/authSession", PLAIN);
     }
+}
+
+fn check(document: Value, place: &Place<'_>, mut errors: InvalidFields) -> Result<JobInput, InvalidFields> {
+    check_place(&document, place, &mut errors);
+    // The schedule's meaning is looked at even when something else is at fault.
+    let schedule = document.get("schedule").cloned();
     let job = match InvalidFields::read::<JobInput>(document) {
         Ok(job) => Some(job),
         Err(faults) => {

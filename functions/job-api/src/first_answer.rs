@@ -11,11 +11,11 @@ use sundial_model::{
     WorkspaceId,
 };
 use sundial_runtime::Clients;
-use sundial_store::{RunPartition, StoredJob, StoredJobRun, StoredProject};
+use sundial_store::{JobOfRun, RunPartition, StoredJob, StoredJobRun, StoredProject};
 
 use crate::problem_response::ApiProblem;
-use crate::routes::auth_sessions;
 use crate::routes::jobs::whole;
+use crate::routes::{auth_sessions, single_runs};
 
 /// One creation of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,10 @@ pub(crate) enum FirstAnswer {
     Job { job: JobName },
     /// 200, a job run.
     JobRun { id: JobRunId },
+    /// 201, a single run.
+    SingleRun { id: JobRunId },
+    /// 200, a single run.
+    SingleRunChanged { id: JobRunId },
     /// 200, so many payloads of a job.
     Appended { job: JobName, appended: usize },
     /// 202, so many of something.
@@ -111,7 +115,15 @@ pub(crate) async fn again(clients: &Clients, answer: FirstAnswer) -> Result<Resp
         FirstAnswer::Job { job } => whole(clients, &find(clients, job).await?).await?.into_response(),
         FirstAnswer::JobRun { id } => {
             let run = find_run(clients, id).await?;
-            JsonAnswer(clients.store.run_view(run).await?.answer(clients.clock.now())).into_response()
+            JsonAnswer(clients.store.run_view(run).await?.answer(clients.clock.now())?).into_response()
+        }
+        FirstAnswer::SingleRun { id } => {
+            let run = find_run(clients, id).await?;
+            (StatusCode::CREATED, JsonAnswer(single_runs::whole(clients, run).await?)).into_response()
+        }
+        FirstAnswer::SingleRunChanged { id } => {
+            let run = find_run(clients, id).await?;
+            JsonAnswer(single_runs::whole(clients, run).await?).into_response()
         }
         FirstAnswer::Appended { job, appended } => {
             let payload_count = find(clients, job).await?.payload_count();
@@ -151,12 +163,20 @@ async fn find(clients: &Clients, JobName { project, id, uuid }: JobName) -> Resu
     job.ok_or_else(|| Problem::not_found(format!("job {id} any more")).into())
 }
 
-/// A job run, as it is now, of a job that is there.
+/// A job run, as it is now, of a job that is there; or a single run of a project that is.
 async fn find_run(clients: &Clients, id: JobRunId) -> Result<RunPartition, ApiProblem> {
     let run = clients.store.run_partition(id).await?;
     let run = run.ok_or_else(|| Problem::not_found(format!("job run {id} any more")))?;
-    let StoredJobRun { project_id, job_id, job_uuid, .. } = &run.run;
-    find(clients, JobName { project: *project_id, id: job_id.clone(), uuid: *job_uuid }).await?;
+    let StoredJobRun { job, project_id: project, project_name, workspace_id, .. } = &run.run;
+    match job {
+        Some(JobOfRun { id, uuid }) => {
+            find(clients, JobName { project: *project, id: id.clone(), uuid: *uuid }).await?;
+        }
+        None => {
+            let found = clients.store.project(*workspace_id, project_name).await?;
+            found.filter(|found| found.id == *project).ok_or_else(|| Problem::not_found("its project any more"))?;
+        }
+    }
     Ok(run)
 }
 

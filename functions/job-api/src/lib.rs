@@ -8,6 +8,7 @@ mod body;
 mod check_addresses;
 mod check_job;
 mod check_sessions;
+mod check_single_run;
 mod cursor;
 mod due;
 mod entity_tag;

@@ -13,7 +13,7 @@ use crate::openapi;
 use crate::problem_response::{ApiProblem, render_problems};
 use crate::routes::{
     auth_sessions, backfill, job_actions, job_payloads, job_runs, jobs, payloads, projects, redeliveries, schedules,
-    signing_secrets,
+    signing_secrets, single_runs,
 };
 
 /// The API.
@@ -21,6 +21,7 @@ pub fn router(clients: Clients) -> Router {
     let project = "/projects/{project}";
     let job = "/projects/{project}/jobs/{job}";
     let run = "/projects/{project}/jobs/{job}/runs/{run}";
+    let single = "/projects/{project}/single-runs";
     let sessions = "/projects/{project}/auth-sessions";
     let workspace = Router::new()
         .route("/projects", get(projects::list))
@@ -29,6 +30,10 @@ pub fn router(clients: Clients) -> Router {
         .route(&format!("{project}/webhook-secret/rotate"), post_once(&clients, signing_secrets::rotate_webhook))
         .route(&format!("{project}/jobs"), post_once(&clients, jobs::create).get(jobs::list))
         .route(&format!("{project}/runs"), get(job_runs::list_of_project))
+        .route(single, post_once(&clients, single_runs::create).get(single_runs::list))
+        .route(&format!("{single}/{{single}}"), get(single_runs::get))
+        .route(&format!("{single}/{{single}}/terminate"), post_once(&clients, single_runs::terminate))
+        .route(&format!("{single}/{{single}}/redeliver"), post_once(&clients, single_runs::redeliver))
         .route(job, get(jobs::get).put(jobs::update).delete(jobs::delete))
         .route(&format!("{job}/pause"), post_once(&clients, job_actions::pause))
         .route(&format!("{job}/resume"), post_once(&clients, job_actions::resume))

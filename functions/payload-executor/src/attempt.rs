@@ -187,8 +187,8 @@ async fn call(
     let call_context = CallContext {
         workspace_id: run.workspace_id,
         project_id: run.project_id,
-        job_id: Some(run.job_id.clone()),
-        job_run_id: Some(run.id),
+        job_id: run.job_id().cloned(),
+        job_run_id: run.job.is_some().then_some(run.id),
         run_id: RunId { job_run: run.id, payload_index: index }.to_string(),
         payload_index: index,
         generation: run.generation,

@@ -159,7 +159,7 @@ async fn deliver(
         project_id: run.project_id,
         project_name: &run.project_name,
         auth_session: context.definition.auth_session.as_ref().map(|reference| &reference.id),
-        job_id: &run.job_id,
+        job_id: run.job_id(),
         job_run_id: run.id,
         generation,
         payload_index: outcome.index,

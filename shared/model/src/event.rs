@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identifiers::{AuthSessionId, JobRunId, ProjectId};
-use crate::lifecycle::{JobRunDetail, Lifecycle};
+use crate::lifecycle::{JobRunDetail, Lifecycle, SingleRunDetail};
 
 /// The source of every event of ours.
 pub const SOURCE: &str = "sundial";
@@ -19,6 +19,8 @@ pub enum Event {
     JobRun(Lifecycle, Box<JobRunDetail>),
     /// A delivery of this job run was given up.
     DeliveryExhausted(Box<JobRunDetail>),
+    /// The delivery of this single run was given up.
+    SingleDeliveryExhausted(Box<SingleRunDetail>),
 }
 
 /// What a worker is needed for.
@@ -66,7 +68,7 @@ impl Event {
     /// The `detail-type` of [`Event::ScheduleChanged`].
     pub const SCHEDULE_CHANGED: &'static str = "Schedule Changed";
 
-    /// The `detail-type` of [`Event::DeliveryExhausted`].
+    /// The `detail-type` of [`Event::DeliveryExhausted`] and [`Event::SingleDeliveryExhausted`].
     pub const DELIVERY_EXHAUSTED: &'static str = "Delivery Exhausted";
 
     /// What the rules of the bus select by.
@@ -75,7 +77,7 @@ impl Event {
             Self::WorkReady(_) => Self::WORK_READY,
             Self::ScheduleChanged => Self::SCHEDULE_CHANGED,
             Self::JobRun(lifecycle, _) => lifecycle.detail_type(),
-            Self::DeliveryExhausted(_) => Self::DELIVERY_EXHAUSTED,
+            Self::DeliveryExhausted(_) | Self::SingleDeliveryExhausted(_) => Self::DELIVERY_EXHAUSTED,
         }
     }
 
@@ -85,6 +87,7 @@ impl Event {
             Self::WorkReady(work) => serde_json::json!(work),
             Self::ScheduleChanged => serde_json::json!({}),
             Self::JobRun(_, detail) | Self::DeliveryExhausted(detail) => serde_json::json!(detail),
+            Self::SingleDeliveryExhausted(detail) => serde_json::json!(detail),
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod run;
 pub mod schedule;
 mod schema;
 pub mod secret;
+pub mod single_run;
 pub mod sink;
 pub mod target;
 pub mod text;

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::identifiers::{JobId, JobRunId, ProjectId, ProjectName, WorkspaceId};
+use crate::identifiers::{JobId, JobRunId, ProjectId, ProjectName, RunId, WorkspaceId};
 use crate::job_run::{JobRunStatus, JobRunType, Reason, Summary};
+use crate::run::RunStatus;
 use crate::timestamp::Timestamp;
 
 /// What happened to a job run.
@@ -82,6 +83,26 @@ pub struct JobRunDetail {
     pub end_time: Option<Timestamp>,
     /// Its payloads.
     pub summary: Summary,
+}
+
+/// A single run as it was when its delivery was given up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SingleRunDetail {
+    /// Its workspace.
+    pub workspace_id: WorkspaceId,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// The project's name.
+    pub project_name: ProjectName,
+    /// Its id.
+    pub run_id: RunId,
+    /// How it ended.
+    pub status: RunStatus,
+    /// When a worker took it up.
+    pub start_time: Option<Timestamp>,
+    /// When it ended.
+    pub end_time: Option<Timestamp>,
 }
 
 /// A small run that has ended, for tests of what is told of it.

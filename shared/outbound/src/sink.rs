@@ -29,8 +29,8 @@ pub struct Delivery<'a> {
     pub project_name: &'a ProjectName,
     /// The auth session whose state the payload carried, if its job has one.
     pub auth_session: Option<&'a AuthSessionId>,
-    /// The job.
-    pub job_id: &'a JobId,
+    /// The job; a single run has none.
+    pub job_id: Option<&'a JobId>,
     /// The job run.
     pub job_run_id: JobRunId,
     /// From 1.
@@ -62,8 +62,10 @@ struct Body<'a> {
     project: ProjectReference<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_session: Option<Reference<&'a AuthSessionId>>,
-    project_job: Reference<&'a JobId>,
-    project_job_run: Reference<JobRunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_job: Option<Reference<&'a JobId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_job_run: Option<Reference<JobRunId>>,
 }
 
 #[derive(Serialize)]
@@ -123,14 +125,17 @@ impl Delivery<'_> {
             workspace_id: self.workspace_id,
             project: ProjectReference { id: self.project_id, name: self.project_name },
             auth_session: self.auth_session.map(|id| Reference { id }),
-            project_job: Reference { id: self.job_id },
-            project_job_run: Reference { id: self.job_run_id },
+            project_job: self.job_id.map(|id| Reference { id }),
+            project_job_run: self.job_id.map(|_| Reference { id: self.job_run_id }),
         })
     }
 
     /// The object's key: the same however often it is written.
     fn object_key(&self, prefix: &str) -> String {
-        format!("{prefix}{}/{}/{:08}.json", self.job_id, self.job_run_id, self.payload_index)
+        match self.job_id {
+            Some(job) => format!("{prefix}{job}/{}/{:08}.json", self.job_run_id, self.payload_index),
+            None => format!("{prefix}single-runs/{}.json", self.run_id()),
+        }
     }
 }
 
@@ -197,7 +202,7 @@ pub(crate) fn example_delivery(outcome: DeliveredOutcome<'_>) -> Delivery<'_> {
         project_id: ProjectId::new(),
         project_name,
         auth_session: None,
-        job_id,
+        job_id: Some(job_id),
         job_run_id: JobRunId::new(),
         generation: 1,
         payload_index: 7,
@@ -216,6 +221,20 @@ mod tests {
         let delivery = example_delivery(outcome);
         assert!(delivery.object_key("a/").ends_with("/00000007.json"));
         serde_json::from_slice(&delivery.body().expect("a body")).expect("JSON")
+    }
+
+    #[test]
+    fn a_single_run_is_of_no_job_and_has_a_place_of_its_own() {
+        let delivery = Delivery {
+            job_id: None,
+            payload_index: 0,
+            ..example_delivery(DeliveredOutcome::Succeeded(RawValue::NULL))
+        };
+        let id = format!("{}-0", delivery.job_run_id);
+        assert_eq!(delivery.object_key("a/"), format!("a/single-runs/{id}.json"));
+        let body: Value = serde_json::from_slice(&delivery.body().expect("a body")).expect("JSON");
+        assert_eq!(body["apiInfo"]["runId"], json!(id));
+        assert_eq!((body.get("projectJob"), body.get("projectJobRun")), (None, None));
     }
 
     #[test]

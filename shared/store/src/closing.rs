@@ -3,6 +3,7 @@
 //! transaction that ends the run, and it keeps a wake time until all of it is done.
 
 use serde::{Deserialize, Serialize};
+use sundial_model::event::WorkReady;
 use sundial_model::lifecycle::JobRunDetail;
 use sundial_model::{JobRunId, Timestamp};
 
@@ -118,14 +119,14 @@ impl Closing {
 }
 
 impl RunPartition {
-    /// What the world is told about it.
-    pub fn lifecycle_detail(&self, now: Timestamp) -> JobRunDetail {
+    /// What the world is told about it, unless it is a single run.
+    pub fn lifecycle_detail(&self, now: Timestamp) -> Option<JobRunDetail> {
         let run = &self.run;
-        JobRunDetail {
+        Some(JobRunDetail {
             workspace_id: run.workspace_id,
             project_id: run.project_id,
             project_name: run.project_name.clone(),
-            job_id: run.job_id.clone(),
+            job_id: run.job_id()?.clone(),
             job_run_id: run.id,
             run_type: run.run_type,
             generation: run.generation,
@@ -135,17 +136,19 @@ impl RunPartition {
             start_time: run.start_time,
             end_time: run.end_time,
             summary: self.summary(now),
-        }
+        })
     }
 
-    /// The write of what follows its end, for the transaction in which it ends.
-    pub(crate) fn closing(&self, now: Timestamp) -> Result<Write, StoreError> {
+    /// The write of what follows its end, for the transaction in which it ends. Nothing follows that of a single
+    /// run: what came of it is told by its record and its sink.
+    pub(crate) fn closing(&self, now: Timestamp) -> Result<Option<Write>, StoreError> {
         let run = &self.run;
+        let Some(detail) = self.lifecycle_detail(now) else { return Ok(None) };
         let has_results = run.start_time.is_some();
-        Closing {
+        let closing = Closing {
             run: run.id,
             generation: run.generation,
-            detail: self.lifecycle_detail(now),
+            detail,
             is_announced: false,
             notifications: None,
             export: if has_results { Export::Pending(ExportProgress::default()) } else { Export::None },
@@ -154,8 +157,13 @@ impl RunPartition {
             next_at: Some(now + LOST_EVENT_AFTER),
             keep_until: run.keep_until,
             revision: 0,
-        }
-        .put_expecting(Expect::Nothing)
+        };
+        closing.put_expecting(Expect::Nothing).map(Some)
+    }
+
+    /// Whom what follows its end needs.
+    pub(crate) fn closing_work(&self) -> Option<WorkReady> {
+        self.run.job.is_some().then(|| WorkReady::closing(self.run.id, self.run.generation))
     }
 }
 

@@ -139,8 +139,9 @@ impl Store {
         writes.extend(waiting.into_iter().map(|(key, _)| Write::Delete(key, Expect::Anything)));
         for mut partition in runs.into_iter().flatten().filter(|partition| !partition.run.status.is_terminal()) {
             partition.run.move_to(JobRunStatus::Canceled, Some(by_user()), now);
-            writes.extend([partition.run.put()?, partition.closing(now)?]);
-            work.push(WorkReady::closing(partition.run.id, partition.run.generation));
+            writes.push(partition.run.put()?);
+            writes.extend(partition.closing(now)?);
+            work.extend(partition.closing_work());
         }
         writes.push(job.put()?);
         self.table.write(writes).await?;

@@ -44,8 +44,8 @@ impl RunPartition {
         self.run.move_to(status, Some(reason), now);
         // The queue is written, so that nobody claims or opens anything any more.
         writes.extend([self.run.put()?, self.queue.put(run)?]);
-        writes.push(self.closing(now)?);
-        Ok((writes, vec![WorkReady::closing(run, self.run.generation)]))
+        writes.extend(self.closing(now)?);
+        Ok((writes, self.closing_work().into_iter().collect()))
     }
 }
 

@@ -49,7 +49,7 @@ impl Store {
         status: Option<JobRunStatus>,
         limit: usize,
     ) -> Result<JobRunPage, StoreError> {
-        let shards = (0..keys::PROJECT_RUNS_SHARDS).map(|shard| keys::project_runs(project, shard)).collect();
+        let shards = (0..keys::RUNS_SHARDS).map(|shard| keys::project_runs(project, shard)).collect();
         self.list_runs(shards, before, status, limit).await
     }
 
@@ -67,7 +67,7 @@ impl Store {
         Ok(found.iter().filter_map(|key| key.pk.rsplit_once('#')?.1.parse().ok()).collect())
     }
 
-    async fn list_runs(
+    pub(crate) async fn list_runs(
         &self,
         partitions: Vec<String>,
         before: Option<&str>,

@@ -15,6 +15,8 @@
 //! | garbage to be | `SWEEP#019b…` | `SWEEP` |
 //! | job run in its job's list | `JOB-RUNS#019b…` (job's UUID) | `2026-…Z#2026-…Z#6f1c…` (recorded, scheduled, id) |
 //! | job run in its project's list | `PROJECT-RUNS#019b…#2` (project, shard) | the same |
+//! | single run in its project's list | `SINGLE-RUNS#019b…#2` (project, shard) | the same |
+//! | single run that has not ended | `SINGLE-RUNS#019b…#2` | `ACTIVE#019b…` (id) |
 //! | job run that waits for others to end | `WAITING#019b…` (job's UUID) | `2026-…Z#6f1c…` (scheduled, id) |
 //! | job run | `RUN#6f1c…` | `RUN` |
 //! | what it is an instance of | `RUN#6f1c…` | `SNAPSHOT` |
@@ -40,8 +42,8 @@ use uuid::Uuid;
 /// How many payloads share a partition for what becomes of them.
 pub const SEGMENT_LENGTH: u32 = 100;
 
-/// Over how many partitions the list of a project's job runs is spread.
-pub const PROJECT_RUNS_SHARDS: u32 = 4;
+/// Over how many partitions the list of a project's job runs is spread, and that of its single runs.
+pub const RUNS_SHARDS: u32 = 4;
 
 /// The primary key of an item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,6 +162,19 @@ pub fn project_runs(project: ProjectId, shard: u32) -> String {
     format!("PROJECT-RUNS#{project}#{shard}")
 }
 
+/// Where a shard of a project's list of single runs stands, with those of them that have not ended.
+pub fn single_runs(project: ProjectId, shard: u32) -> String {
+    format!("SINGLE-RUNS#{project}#{shard}")
+}
+
+/// What the sort keys of single runs begin with that have not ended: behind those of the list.
+pub const ACTIVE_PREFIX: &str = "ACTIVE#";
+
+/// A single run that has not ended.
+pub fn active_single_run(project: ProjectId, run: JobRunId) -> Key {
+    Key::new(single_runs(project, runs_shard(run)), format!("{ACTIVE_PREFIX}{run}"))
+}
+
 /// The place of a job run in a list: in the order in which they were recorded, and those that were
 /// recorded together in the order of their occurrences.
 pub fn place_of_run(created_at: Timestamp, scheduled_time: Option<Timestamp>, run: JobRunId) -> String {
@@ -189,9 +204,9 @@ pub fn waiting_run(job: JobUuid, scheduled_time: Timestamp, run: JobRunId) -> Ke
     Key::new(waiting_runs(job), format!("{scheduled_time}#{run}"))
 }
 
-/// The shard of its project's list that a job run is in.
-pub fn project_runs_shard(run: JobRunId) -> u32 {
-    u32::from(run.0.as_bytes()[15]) % PROJECT_RUNS_SHARDS
+/// The shard of its project's list that a run is in.
+pub fn runs_shard(run: JobRunId) -> u32 {
+    u32::from(run.0.as_bytes()[15]) % RUNS_SHARDS
 }
 
 /// Where a job run stands, with its queue and its lanes.

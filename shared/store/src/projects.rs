@@ -164,7 +164,7 @@ impl Store {
         Ok(changed)
     }
 
-    /// Deletes a project; `false` when it has jobs or auth sessions.
+    /// Deletes a project; `false` when it has jobs, auth sessions, or single runs that have not ended.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when it has changed since it was read, or is being deleted.
@@ -179,7 +179,10 @@ impl Store {
         let revision = project.revision + 1;
         let partition = keys::jobs(project.id);
         let has_jobs = !self.table.query(&Range::prefix(&partition, keys::JOB_PREFIX), 1).await?.is_empty();
-        if has_jobs || !self.auth_sessions(project.id, None, 1).await?.is_empty() {
+        if has_jobs
+            || !self.auth_sessions(project.id, None, 1).await?.is_empty()
+            || self.active_single_run(project.id, None).await?.is_some()
+        {
             self.table.write(vec![project.put(Expect::Revision(revision))?]).await?;
             return Ok(false);
         }

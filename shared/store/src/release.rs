@@ -44,25 +44,27 @@ impl StoredJobRun {
     }
 
     /// Its place among the runs of its job that wait.
-    fn waiting_key(&self) -> Key {
-        keys::waiting_run(self.job_uuid, self.scheduled_time.unwrap_or(self.created_at), self.id)
+    fn waiting_key(&self) -> Option<Key> {
+        Some(keys::waiting_run(self.job_uuid()?, self.scheduled_time.unwrap_or(self.created_at), self.id))
     }
 
     /// Puts it among the runs of its job that wait.
-    pub(crate) fn enqueue(&self) -> Result<Write, StoreError> {
-        let item = NewItem::new(self.waiting_key(), &serde_json::json!({}))?.expiring(Some(self.keep_until));
-        Ok(Write::Put(item, Expect::Nothing))
+    pub(crate) fn enqueue(&self) -> Result<Option<Write>, StoreError> {
+        let Some(key) = self.waiting_key() else { return Ok(None) };
+        let item = NewItem::new(key, &serde_json::json!({}))?.expiring(Some(self.keep_until));
+        Ok(Some(Write::Put(item, Expect::Nothing)))
     }
 
     /// Takes it out of them.
-    pub(crate) fn dequeue(&self) -> Write {
-        Write::Delete(self.waiting_key(), Expect::Anything)
+    fn dequeue(&self) -> Option<Write> {
+        self.waiting_key().map(|key| Write::Delete(key, Expect::Anything))
     }
 }
 
 impl Store {
     /// The writes of a run's job for the transaction that ends the run in this status, if the job is
     /// still there: without the run among those that have not ended, and with what starts in its place.
+    /// A single run is no longer among its project's that have not ended.
     pub(crate) async fn after_end(
         &self,
         partition: &RunPartition,
@@ -70,7 +72,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(Vec<Write>, Vec<WorkReady>), StoreError> {
         let RunPartition { run, lanes, .. } = partition;
-        let job = self.job(run.project_id, &run.job_id).await?.filter(|job| job.uuid == run.job_uuid);
+        let Some(of) = &run.job else { return Ok((vec![run.no_longer_active()], Vec::new())) };
+        let job = self.job(run.project_id, &of.id).await?.filter(|job| job.uuid == of.uuid);
         let Some(mut job) = job else { return Ok((Vec::new(), Vec::new())) };
         let is_active = job.active_runs.contains(&run.id);
         if !is_active && !lanes.is_empty() {
@@ -78,7 +81,7 @@ impl Store {
         }
         job.active_runs.retain(|active| *active != run.id);
         job.note_end(status, now);
-        let dequeued = (!is_active).then(|| run.dequeue());
+        let dequeued = if is_active { None } else { run.dequeue() };
         if dequeued.is_some() {
             job.waiting_runs = job.waiting_runs.saturating_sub(1);
         }

@@ -15,16 +15,24 @@ use crate::queue::Queue;
 use crate::table::{Expect, Range, Write};
 use crate::{RUN_AGE_MAX, Store, keys};
 
+/// The job that a job run is an instance of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobOfRun {
+    /// This creation of it.
+    pub uuid: JobUuid,
+    /// What its user calls it.
+    pub id: JobId,
+}
+
 /// A job run as it is kept, but for what it is an instance of (its [`Snapshot`](crate::Snapshot)).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoredJobRun {
     /// Its id.
     pub id: JobRunId,
-    /// The creation of the job that it is an instance of.
-    pub job_uuid: JobUuid,
-    /// The job's id.
-    pub job_id: JobId,
+    /// The job that it is an instance of; a single run is one of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobOfRun>,
     /// The project.
     pub project_id: ProjectId,
     /// The project's name.
@@ -95,6 +103,16 @@ impl StoredJobRun {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let at = self.deadline.map_or(self.too_old_at(), |deadline| deadline.min(self.too_old_at()));
         (!self.status.is_terminal()).then_some(at)
+    }
+
+    /// The job's id; a single run has none.
+    pub fn job_id(&self) -> Option<&JobId> {
+        self.job.as_ref().map(|job| &job.id)
+    }
+
+    /// The creation of the job that it is an instance of.
+    pub fn job_uuid(&self) -> Option<JobUuid> {
+        self.job.as_ref().map(|job| job.uuid)
     }
 
     /// A worker takes it up, or it goes on in another generation.

@@ -19,13 +19,17 @@ pub struct RunView {
 
 impl RunView {
     /// As it is answered, but for its results.
-    pub fn answer(&self, now: Timestamp) -> JobRun {
+    ///
+    /// # Errors
+    /// When it is a single run, which is answered as a run.
+    pub fn answer(&self, now: Timestamp) -> Result<JobRun, StoreError> {
         let Self { partition, snapshot } = self;
         let run = &partition.run;
+        let job_id = run.job_id().ok_or_else(|| StoreError::Corrupt(format!("job run {} is of no job", run.id)))?;
         let late = run.effective_time.map(|effective| run.created_at.since(effective).as_millis());
-        JobRun {
+        Ok(JobRun {
             id: run.id,
-            job_id: run.job_id.clone(),
+            job_id: job_id.clone(),
             project_id: run.project_id,
             workspace_id: run.workspace_id,
             run_type: run.run_type,
@@ -45,7 +49,7 @@ impl RunView {
             configuration_snapshot: snapshot.definition.clone(),
             triggered_by: run.triggered_by.clone(),
             results: None,
-        }
+        })
     }
 }
 

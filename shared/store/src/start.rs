@@ -18,7 +18,7 @@ use crate::item::NewItem;
 use crate::payload_parts::{PayloadPart, count};
 use crate::projects::StoredProject;
 use crate::queue::Queue;
-use crate::run_partition::{RunPartition, StoredJobRun};
+use crate::run_partition::{JobOfRun, RunPartition, StoredJobRun};
 use crate::run_view::RunView;
 use crate::snapshot::Snapshot;
 use crate::stored_job::StoredJob;
@@ -103,8 +103,7 @@ impl StoredJob {
         let configuration = &self.definition.configuration;
         let run = StoredJobRun {
             id: new.id,
-            job_uuid: self.uuid,
-            job_id: self.id.clone(),
+            job: Some(JobOfRun { uuid: self.uuid, id: self.id.clone() }),
             project_id: self.project_id,
             project_name: self.project_name.clone(),
             workspace_id: self.workspace_id,
@@ -173,7 +172,7 @@ impl StoredJob {
 
 impl RunView {
     /// The writes of a run that is not there yet.
-    fn creation(&self) -> Result<Vec<Write>, StoreError> {
+    pub(crate) fn creation(&self) -> Result<Vec<Write>, StoreError> {
         let Self { partition: RunPartition { run, queue, lanes }, snapshot } = self;
         let mut writes = vec![
             run.put_expecting(Expect::Nothing)?,
@@ -184,17 +183,20 @@ impl RunView {
             writes.push(lane.put_expecting(run.id, Expect::Nothing)?);
         }
         let place = keys::place_of_run(run.created_at, run.scheduled_time, run.id);
-        let lists =
-            [keys::job_runs(run.job_uuid), keys::project_runs(run.project_id, keys::project_runs_shard(run.id))];
+        let shard = keys::runs_shard(run.id);
+        let lists = match run.job_uuid() {
+            Some(job) => vec![keys::job_runs(job), keys::project_runs(run.project_id, shard)],
+            None => vec![keys::single_runs(run.project_id, shard)],
+        };
         for list in lists {
             let item = NewItem::new(keys::listed_run(list, &place), &serde_json::json!({}))?;
             writes.push(Write::Put(item.expiring(Some(run.keep_until)), Expect::Nothing));
         }
         if run.waits(lanes) {
-            writes.push(run.enqueue()?);
+            writes.extend(run.enqueue()?);
         }
         if run.status.is_terminal() {
-            writes.push(self.partition.closing(run.created_at)?);
+            writes.extend(self.partition.closing(run.created_at)?);
         }
         Ok(writes)
     }
@@ -234,7 +236,7 @@ impl Store {
                     job.last_run_time = Some(now);
                 }
                 Admission::Wait => job.waiting_runs += 1,
-                Admission::Skip => work.push(WorkReady::closing(run.id, run.generation)),
+                Admission::Skip => work.extend(view.partition.closing_work()),
             }
             runs.push(view);
         }
@@ -256,7 +258,7 @@ impl Store {
         let view = job.missed_run(project, missed, now, self.retention);
         match self.stored_run(view.partition.run.id).await? {
             None => {
-                work.push(WorkReady::closing(view.partition.run.id, view.partition.run.generation));
+                work.extend(view.partition.closing_work());
                 view.creation()
             }
             Some(stored) => {

@@ -87,8 +87,8 @@ impl Store {
             let before = partition.clone();
             partition.run.move_to(final_status(&partition), None, now);
             (writes, work) = self.after_end(&before, partition.run.status, now).await?;
-            writes.push(partition.closing(now)?);
-            work.push(WorkReady::closing(run, partition.run.generation));
+            writes.extend(partition.closing(now)?);
+            work.extend(partition.closing_work());
         }
         writes.extend([partition.run.put()?, partition.queue.put(run)?, settled.put(run)?]);
         self.table.write(writes).await?;

@@ -179,21 +179,41 @@ impl Checker {
                         by_job.entry(uuid).or_default().is_deleted = true;
                     }
                 }
-                Change::Run(run, true) => by_job.entry(run.job_uuid).or_default().new_runs.push(*run),
-                Change::Run(run, false) => by_job.entry(run.job_uuid).or_default().changed_runs.push(*run),
+                Change::Run(run, is_new) => {
+                    let Some(job) = run.job_uuid() else {
+                        self.take_in_single_run(*run, is_new);
+                        continue;
+                    };
+                    let changes = by_job.entry(job).or_default();
+                    if is_new { changes.new_runs.push(*run) } else { changes.changed_runs.push(*run) }
+                }
                 Change::NewLane(run) => lanes.push(run),
                 Change::Waits(job, run, place) => by_job.entry(job).or_default().waits.push((place, run)),
                 Change::WaitsNoMore(job, _, place) => by_job.entry(job).or_default().waits_no_more.push(place),
             }
         }
         for run in lanes {
-            let known = self.runs.get(&run).map(|run| run.job_uuid);
+            let known = self.runs.get(&run).and_then(StoredJobRun::job_uuid);
             let new = by_job.iter().find(|(_, changes)| changes.new_runs.iter().any(|new| new.id == run));
             if let Some(uuid) = known.or_else(|| new.map(|(uuid, _)| *uuid)) {
                 by_job.entry(uuid).or_default().with_lanes.insert(run);
             }
         }
         by_job
+    }
+
+    /// A single run is of no job: nothing keeps it from starting, or lets it wait.
+    fn take_in_single_run(&mut self, run: StoredJobRun, is_new: bool) {
+        let before = self.runs.get(&run.id).map(|before| before.status);
+        match before {
+            None if is_new => self.statistics.single_runs += 1,
+            Some(before) if !is_new && may_follow(before, &run) => {}
+            _ => self.object(format!("single run {} is {:?} after {before:?}", run.id, run.status)),
+        }
+        if matches!(run.status, JobRunStatus::Pausing | JobRunStatus::Paused) {
+            self.object(format!("single run {} is {:?}", run.id, run.status));
+        }
+        self.runs.insert(run.id, run);
     }
 
     fn note(&mut self, role: Role, now: Timestamp, uuid: JobUuid, changes: &JobChanges) {
@@ -251,7 +271,8 @@ impl Checker {
         }
         let old = now - RUN_TIME;
         let lingering = self.runs.values().find(|run| {
-            let is_gone = self.books.get(&run.job_uuid).is_none_or(JobBook::is_deleted);
+            let is_deleted = |uuid| self.books.get(&uuid).is_none_or(JobBook::is_deleted);
+            let is_gone = run.job_uuid().is_some_and(is_deleted);
             !run.status.is_terminal() && (run.created_at < old || is_gone)
         });
         if let Some(run) = lingering {

@@ -75,3 +75,17 @@ pub(super) fn given_session() -> Value {
 pub(super) fn auth_session_update() -> Value {
     json!({ "parameters": { "user": "robot", "password": "another secret" } })
 }
+
+pub(super) fn single_run() -> Value {
+    json!({
+        "apiName": "prices/fetch",
+        "parameters": { "sku": 1 },
+        "requestTimeout": 60,
+        "retry": { "maximumAttempts": 5 },
+        "sink": { "type": "webhook", "url": "https://shop.example/results" }
+    })
+}
+
+pub(super) fn smallest_single_run() -> Value {
+    json!({ "apiName": "prices/fetch" })
+}

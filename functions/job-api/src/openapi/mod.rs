@@ -28,7 +28,8 @@ pub(crate) async fn serve() -> Response {
 
 /// The document.
 fn document() -> Value {
-    let tags = ["projects", "jobs", "schedules", "job runs", "service"].map(|name| json!({ "name": name }));
+    let tags = ["projects", "jobs", "schedules", "job runs", "single runs", "auth sessions", "service"]
+        .map(|name| json!({ "name": name }));
     let mut paths = Map::new();
     for operation in OPERATIONS {
         let base = if operation.is_open() { "" } else { BASE };

@@ -78,6 +78,7 @@ impl Operation {
     pub(super) fn tag(&self) -> &'static str {
         match self.path {
             _ if self.is_open() => "service",
+            path if path.contains("/single-runs") => "single runs",
             path if path.contains("/runs") => "job runs",
             path if path.contains("schedule") => "schedules",
             path if path.contains("/auth-sessions") => "auth sessions",
@@ -90,6 +91,8 @@ impl Operation {
 const PROJECT: &str = "/projects/{project}";
 const JOBS: &str = "/projects/{project}/jobs";
 const JOB: &str = "/projects/{project}/jobs/{job}";
+
+const SINGLE_RUNS: &str = "/projects/{project}/single-runs";
 
 const SESSIONS: &str = "/projects/{project}/auth-sessions";
 const SESSION: &str = "/projects/{project}/auth-sessions/{session}";
@@ -142,8 +145,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
     get(PROJECT, "getProject", "One project", &[(200, One("ProjectAnswer"))]),
     Operation {
         method: "delete",
-        ..get(PROJECT, "deleteProject", "Delete a project that has no jobs and no auth sessions", &[(204, Empty)])
-            .or(&[Conflict, ProjectNotEmpty])
+        ..get(
+            PROJECT,
+            "deleteProject",
+            "Delete a project that has no jobs, no auth sessions and no active single runs",
+            &[(204, Empty)],
+        )
+        .or(&[Conflict, ProjectNotEmpty])
     },
     post(
         "/projects/{project}/signing-secret/rotate",
@@ -277,7 +285,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         method: "delete",
-        ..get(SESSION, "deleteAuthSession", "Delete an auth session that no active job run uses", &[(204, Empty)])
+        ..get(SESSION, "deleteAuthSession", "Delete an auth session that no active run uses", &[(204, Empty)])
             .or(&[Conflict])
     },
     post(
@@ -341,6 +349,37 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[(200, Page("Run"))],
     )
     .with(&[Status("RunStatus")]),
+    post(
+        SINGLE_RUNS,
+        "startSingleRun",
+        "Carry out one payload, without a job",
+        Body::Json("SingleRunInput", &[examples::single_run, examples::smallest_single_run]),
+        &[(201, One("SingleRun"))],
+    )
+    .or(&[Conflict]),
+    get(SINGLE_RUNS, "listSingleRuns", "The single runs of a project, newest first", &[(200, Page("SingleRun"))]),
+    get(
+        "/projects/{project}/single-runs/{single}",
+        "getSingleRun",
+        "One single run, with failed attempts and deliveries",
+        &[(200, One("SingleRun"))],
+    ),
+    post(
+        "/projects/{project}/single-runs/{single}/terminate",
+        "terminateSingleRun",
+        "End a single run; one that has ended stays as it is",
+        Body::Optional("Nothing", &[]),
+        &[(200, One("SingleRun"))],
+    )
+    .or(&[Conflict]),
+    post(
+        "/projects/{project}/single-runs/{single}/redeliver",
+        "redeliverSingleRun",
+        "Deliver what came of a single run once more",
+        Body::Optional("Nothing", &[]),
+        &[(202, One("Requested"))],
+    )
+    .or(&[Conflict]),
     get(
         "/projects/{project}/jobs/{job}/runs/{run}/payloads/{index}",
         "getRunPayload",

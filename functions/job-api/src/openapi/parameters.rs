@@ -20,6 +20,7 @@ pub(super) fn of(operation: &Operation) -> Value {
         ("project", reference("ProjectName"), "The name of a project."),
         ("job", reference("JobId"), "The id of a job."),
         ("run", reference("JobRunId"), "The id of a job run."),
+        ("single", reference("RunId"), "The id of a single run."),
         ("session", reference("AuthSessionId"), "The id of an auth session."),
         ("operation", reference("OperationId"), "The id of an operation."),
         ("index", json!({ "type": "integer", "minimum": 0, "maximum": 999_999 }), "The index of a payload, from 0."),

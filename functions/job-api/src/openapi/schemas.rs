@@ -7,13 +7,14 @@ use sundial_model::job_run::{JobRun, JobRunStatus};
 use sundial_model::problem::ProblemCode;
 use sundial_model::project::{Project, ProjectInput};
 use sundial_model::run::{Run, RunStatus};
-use sundial_model::{FieldError, JobId, JobRunId, OperationId, ProjectName, Timestamp, WorkspaceId};
+use sundial_model::single_run::{SingleRun, SingleRunInput};
+use sundial_model::{FieldError, JobId, JobRunId, OperationId, ProjectName, RunId, Timestamp, WorkspaceId};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 /// What requests carry, which may have no other fields than these, and must have those that are named here;
 /// what is required of answers is not required of requests.
-const REQUESTS: [(&str, &[&str]); 16] = [
+const REQUESTS: [(&str, &[&str]); 17] = [
     ("AuthSessionReference", &["id"]),
     ("Calendar", &[]),
     ("CatchUp", &[]),
@@ -28,6 +29,7 @@ const REQUESTS: [(&str, &[&str]); 16] = [
     ("RetryOverride", &[]),
     ("RetryPolicy", &[]),
     ("Schedule", &[]),
+    ("SingleRunInput", &["apiName"]),
     ("Sink", &[]),
     ("Target", &[]),
 ];
@@ -68,6 +70,9 @@ pub(super) fn all() -> Value {
     add::<JobRunStatus>(&mut described);
     add::<Run>(&mut described);
     add::<RunStatus>(&mut described);
+    add::<RunId>(&mut described);
+    add::<SingleRun>(&mut described);
+    add::<SingleRunInput>(&mut described);
     add::<Project>(&mut described);
     add::<ProjectInput>(&mut described);
     add::<AuthSession>(&mut described);

@@ -4,6 +4,7 @@ use super::*;
 use crate::check_job::tests::place;
 use crate::check_job::{check_job_update, check_new_job};
 use crate::check_sessions::check_new_session;
+use crate::check_single_run::check_single_run;
 use crate::routes::{backfill, job_actions, schedules};
 use sundial_model::InvalidFields;
 use sundial_model::auth_session::AuthSessionInput;
@@ -66,6 +67,7 @@ fn what_is_an_example_is_taken() {
                 "backfillJob" => InvalidFields::read::<backfill::BackfillBody>(example()).map(drop),
                 "createAuthSession" => check_new_session(example(), place.target).map(drop),
                 "updateAuthSession" => InvalidFields::read::<AuthSessionInput>(example()).map(drop),
+                "startSingleRun" => check_single_run(example(), &place).map(drop),
                 "previewSchedule" => InvalidFields::read::<schedules::PreviewBody>(example()).map(drop),
                 other => panic!("say here how the example of {other} is read"),
             };

@@ -197,5 +197,5 @@ async fn start(
     let Recorded { runs, work, .. } = clients.store.record_job_runs(project, job.clone(), records, now).await?;
     let view = runs.into_iter().next().ok_or(StoreError::Conflict)?;
     clients.bus.hand_over(work).await;
-    Ok(view.answer(now))
+    view.answer(now)
 }

@@ -8,7 +8,7 @@ use sundial_model::job_run::{JobRun, JobRunResults, JobRunStatus, ResultsFormat}
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_outbound::results::LINK_LIFETIME;
 use sundial_runtime::Clients;
-use sundial_store::{Closing, Export, JobRunPage, Retried, RunView, keys};
+use sundial_store::{Closing, Export, JobRunPage, Retried, RunView, StoreError, keys};
 
 use super::{FoundJob, FoundProject, FoundRun};
 use crate::body::{OptionalJson, Page};
@@ -25,7 +25,7 @@ pub(crate) async fn list_of_job(
 ) -> Result<JsonAnswer<Page<ListedJobRun>>, ApiProblem> {
     let status = query.status(&JobRunStatus::ALL)?;
     let page = clients.store.job_runs(job.uuid, query.before()?, status, query.limit).await?;
-    Ok(JsonAnswer(answer(&query, page, clients.clock.now())))
+    Ok(JsonAnswer(answer(&query, page, clients.clock.now())?))
 }
 
 /// The runs of all jobs of a project, newest first.
@@ -36,7 +36,7 @@ pub(crate) async fn list_of_project(
 ) -> Result<JsonAnswer<Page<ListedJobRun>>, ApiProblem> {
     let status = query.status(&JobRunStatus::ALL)?;
     let page = clients.store.project_runs(project.id, query.before()?, status, query.limit).await?;
-    Ok(JsonAnswer(answer(&query, page, clients.clock.now())))
+    Ok(JsonAnswer(answer(&query, page, clients.clock.now())?))
 }
 
 /// A job run in a list.
@@ -44,11 +44,11 @@ pub(crate) async fn list_of_project(
 #[serde(transparent)]
 pub(crate) struct ListedJobRun(JobRun);
 
-fn answer(query: &ListQuery, page: JobRunPage, now: Timestamp) -> Page<ListedJobRun> {
-    let runs = page.runs.iter().map(|run| ListedJobRun(run.answer(now))).collect();
+fn answer(query: &ListQuery, page: JobRunPage, now: Timestamp) -> Result<Page<ListedJobRun>, StoreError> {
+    let runs = page.runs.iter().map(|run| run.answer(now).map(ListedJobRun)).collect::<Result<_, _>>()?;
     let place = |run: &JobRun| keys::place_of_run(run.created_at, run.scheduled_time, run.id);
     let cursor_after = |ListedJobRun(run): &ListedJobRun| query.cursor(&place(run));
-    Page::filled(runs, cursor_after, page.next_before.map(|before| query.cursor(&before)))
+    Ok(Page::filled(runs, cursor_after, page.next_before.map(|before| query.cursor(&before))))
 }
 
 /// One job run, with a link to its results.
@@ -59,7 +59,7 @@ pub(crate) async fn get(
     let view = clients.store.run_view(partition).await?;
     let now = clients.clock.now();
     let results = results(&clients, &view, now).await?;
-    Ok(JsonAnswer(JobRun { results, ..view.answer(now) }))
+    Ok(JsonAnswer(JobRun { results, ..view.answer(now)? }))
 }
 
 /// Where its results are, once they are exported.
@@ -84,7 +84,7 @@ pub(crate) async fn terminate(
     let ended = clients.store.terminate_job_run(found.run.id, now).await?;
     let (ended, work) = ended.ok_or_else(|| Problem::not_found(format!("job run {}", found.run.id)))?;
     clients.bus.hand_over(work).await;
-    Ok(JsonAnswer(clients.store.run_view(ended).await?.answer(now)))
+    Ok(JsonAnswer(clients.store.run_view(ended).await?.answer(now)?))
 }
 
 /// Runs again what failed of a job run.
@@ -101,7 +101,7 @@ pub(crate) async fn retry(
     match clients.store.retry_job_run(&job, found.run.id, now).await? {
         Retried::Yes(partition, work) => {
             clients.bus.hand_over(work).await;
-            Ok(JsonAnswer(clients.store.run_view(*partition).await?.answer(now)))
+            Ok(JsonAnswer(clients.store.run_view(*partition).await?.answer(now)?))
         }
         Retried::NothingToRetry(why) => refuse(ProblemCode::NothingToRetry, why),
         Retried::JobPaused => refuse(ProblemCode::JobPaused, "resume the job first".to_owned()),

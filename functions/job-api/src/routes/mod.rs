@@ -11,6 +11,7 @@ pub(crate) mod projects;
 pub(crate) mod redeliveries;
 pub(crate) mod schedules;
 pub(crate) mod signing_secrets;
+pub(crate) mod single_runs;
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -104,7 +105,7 @@ impl FromRequestParts<Clients> for FoundRun {
     async fn from_request_parts(parts: &mut Parts, clients: &Clients) -> Result<Self, ApiProblem> {
         let FoundJob { job, .. } = FoundJob::from_request_parts(parts, clients).await?;
         let id: JobRunId = parameter(parts, "run").await?;
-        let run = clients.store.run_partition(id).await?.filter(|found| found.run.job_uuid == job.uuid);
+        let run = clients.store.run_partition(id).await?.filter(|found| found.run.job_uuid() == Some(job.uuid));
         run.map(Self).ok_or_else(|| Problem::not_found(format!("job run {id}")).into())
     }
 }

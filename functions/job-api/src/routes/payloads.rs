@@ -71,7 +71,7 @@ pub(super) fn index_in(partition: &RunPartition, parameters: &HashMap<String, St
     index.filter(|index| *index < partition.queue.total).ok_or_else(|| Problem::not_found("such payload").into())
 }
 
-async fn one(clients: &Clients, partition: &RunPartition, index: u32) -> Result<Run, ApiProblem> {
+pub(super) async fn one(clients: &Clients, partition: &RunPartition, index: u32) -> Result<Run, ApiProblem> {
     let snapshot = clients.store.snapshot(partition.run.id).await?;
     let payload = clients.store.run_payloads_from(&snapshot, index, 1).await?.pop();
     let payload = payload.ok_or_else(|| Problem::not_found("such payload"))?;
@@ -82,7 +82,7 @@ async fn one(clients: &Clients, partition: &RunPartition, index: u32) -> Result<
 }
 
 /// A link to a result that is kept in the bucket.
-async fn add_link(clients: &Clients, run: &mut Run) -> Result<(), ApiProblem> {
+pub(super) async fn add_link(clients: &Clients, run: &mut Run) -> Result<(), ApiProblem> {
     if let Some(location) = &mut run.result_location {
         let link = clients.results.link(&location.key).await.map_err(|error| ApiProblem::internal(&error))?;
         location.signed_url = Some(link);

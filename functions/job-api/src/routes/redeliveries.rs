@@ -24,11 +24,11 @@ pub(crate) struct Redelivered {
     requested: u32,
 }
 
-type Answer = Result<(StatusCode, JsonAnswer<Redelivered>), ApiProblem>;
+pub(super) type Answer = Result<(StatusCode, JsonAnswer<Redelivered>), ApiProblem>;
 
 #[derive(Debug, Default, deserr::Deserr)]
 #[deserr(error = sundial_model::InvalidFields, deny_unknown_fields)]
-struct RedeliverBody {}
+pub(super) struct RedeliverBody {}
 
 /// Delivers what became of a payload once more.
 pub(crate) async fn of_payload(
@@ -55,7 +55,7 @@ pub(crate) async fn of_run(once: Once, FoundRun(partition): FoundRun, body: Opti
     answer(&once, run, redelivery).await
 }
 
-async fn answer(once: &Once, run: JobRunId, redelivery: Redelivery) -> Answer {
+pub(super) async fn answer(once: &Once, run: JobRunId, redelivery: Redelivery) -> Answer {
     match redelivery {
         Redelivery::Requested(requested, work) => {
             once.clients.bus.hand_over(work).await;

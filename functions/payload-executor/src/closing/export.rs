@@ -193,13 +193,15 @@ async fn write_line(
     outcome: Option<&Outcome>,
     out: &mut Vec<u8>,
 ) -> Result<(), StoreError> {
+    let job_id =
+        context.run.job_id().ok_or_else(|| StoreError::Corrupt(format!("run {} is of no job", context.id())))?;
     let extension = extension_of(context, outcome).await?;
     let from_bucket = result_in_bucket(context, outcome).await?;
     let line = ExportLine {
         workspace_id: context.run.workspace_id,
         project_id: context.run.project_id,
         project_name: &context.run.project_name,
-        job_id: &context.run.job_id,
+        job_id,
         job_run_id: context.id(),
         payload_index: payload.index,
         api_name: &payload.payload.api_name,

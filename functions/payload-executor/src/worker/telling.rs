@@ -19,7 +19,7 @@ impl Worker {
             return;
         }
         let now = self.context.clients.clock.now();
-        let events: Vec<_> = self.lane.announce.iter().map(|what| self.event(*what, now)).collect();
+        let events: Vec<_> = self.lane.announce.iter().filter_map(|what| self.event(*what, now)).collect();
         match self.context.clients.bus.publish(&events).await {
             Ok(()) => self.lane.announce.clear(),
             Err(error) => {
@@ -29,7 +29,7 @@ impl Worker {
         }
     }
 
-    fn event(&self, what: Announcement, now: sundial_model::Timestamp) -> sundial_model::event::Event {
+    fn event(&self, what: Announcement, now: sundial_model::Timestamp) -> Option<sundial_model::event::Event> {
         let mut partition = self.seen.clone();
         partition.queue = self.queue;
         if let Some(lane) = partition.lanes.iter_mut().find(|lane| lane.number == self.lane.number) {

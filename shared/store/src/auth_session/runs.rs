@@ -175,7 +175,7 @@ impl Store {
     }
 
     /// Pauses the job of a run whose auth session was refused in the version `refused` and not renewed, and the
-    /// job's active runs with it; unless it is paused already, or the run has ended, or the session is another by
+    /// job's active runs with it; a single run, which has no job, ends. Unless it is paused already, or the run has ended, or the session is another by
     /// now.
     ///
     /// # Errors
@@ -191,6 +191,9 @@ impl Store {
     ) -> Result<Vec<WorkReady>, StoreError> {
         let text = format!("auth session {session} was refused, and not renewed: {} ({})", error.message, error.code);
         let text: String = text.chars().take(REASON_LENGTH_MAX).collect();
+        let Some(of) = &run.job else {
+            return self.end_single_run_without_session(run, session, refused, text, now).await;
+        };
         let paused: Option<StoredJob> = retry_on_conflict(async || {
             let found = self.auth_session(run.project_id, session).await?;
             if found.as_ref().is_some_and(|found| found.work.is_some() || found.usable_version() > refused) {
@@ -198,9 +201,8 @@ impl Store {
             }
             let expect = found.map_or(Expect::Nothing, |found| Expect::Revision(found.revision));
             let check = Write::Check(keys::auth_session(run.project_id, session.as_str()), expect);
-            let job = self.job(run.project_id, &run.job_id).await?;
-            let job =
-                job.filter(|job| job.uuid == run.job_uuid && job.active_runs.contains(&run.id) && job.is_active());
+            let job = self.job(run.project_id, &of.id).await?;
+            let job = job.filter(|job| job.uuid == of.uuid && job.active_runs.contains(&run.id) && job.is_active());
             let Some(mut job) = job else { return Ok(None) };
             job.state = JobState { status: JobStatus::Paused, reason: text.parse().ok() };
             job.paused_without = Some(session.clone());

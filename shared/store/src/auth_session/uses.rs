@@ -1,4 +1,5 @@
-//! Who uses auth sessions: found by looking at all jobs of a project, because it is asked for rarely.
+//! Who uses auth sessions: found by looking at all jobs of a project and at its single runs that have not ended,
+//! because it is asked for rarely.
 
 use sundial_model::{AuthSessionId, JobRunId, ProjectId};
 
@@ -10,7 +11,7 @@ use crate::stored_job::StoredJob;
 const PAGE_LENGTH: usize = 100;
 
 impl Store {
-    /// An active job run that uses a session, if there is one.
+    /// An active job run or single run that uses a session, if there is one.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -34,17 +35,19 @@ impl Store {
             }
             after = page.next_after;
             if after.is_none() {
-                return Ok(None);
+                return self.active_single_run(project, Some(id)).await;
             }
         }
     }
 
-    /// Whether a project has auth sessions, or jobs that name any.
+    /// Whether a project has auth sessions, or jobs or active single runs that name any.
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn uses_auth_sessions(&self, project: ProjectId) -> Result<bool, StoreError> {
-        if !self.auth_sessions(project, None, 1).await?.is_empty() {
+        if !self.auth_sessions(project, None, 1).await?.is_empty()
+            || self.has_active_single_run_with_session(project).await?
+        {
             return Ok(true);
         }
         let names_one = |job: &StoredJob| job.definition.auth_session.is_some();

@@ -30,6 +30,15 @@ impl WorkBook {
         if let Some(due) = due.filter(|due| *due < now) {
             return Some(format!("a delivery of job run {} is due since {due}", run.id));
         }
+        let exhaustion_untold = !self.was_exhaustion_told && self.lanes.values().any(|lane| lane.deliveries_failed > 0);
+        if exhaustion_untold {
+            return Some(format!("nobody was told that a delivery of job run {} was given up", run.id));
+        }
+        if run.job.is_none() {
+            // Nothing follows its end.
+            let told = self.closings.len() + self.told.len();
+            return (told > 0).then(|| format!("the world was told of single run {}", run.id));
+        }
         if run.status.is_terminal() && self.closings.get(&run.generation).is_none_or(|closing| !closing.is_done()) {
             return Some(format!("what follows the end of job run {} is not done", run.id));
         }
@@ -43,9 +52,6 @@ impl WorkBook {
         let was_told = |what: Lifecycle| self.told.keys().any(|(_, told)| *told == what.detail_type());
         if self.was_paused && !was_told(Lifecycle::Paused) {
             return Some(format!("nobody was told that job run {} was paused", run.id));
-        }
-        if !self.was_exhaustion_told && self.lanes.values().any(|lane| lane.deliveries_failed > 0) {
-            return Some(format!("nobody was told that a delivery of job run {} was given up", run.id));
         }
         None
     }
