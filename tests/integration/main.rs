@@ -40,6 +40,7 @@ mod own_role_sinks;
 mod payload_pages;
 mod payload_pages_beside;
 mod payload_pages_refused;
+mod published_clients;
 mod redeliveries;
 mod request_ids;
 mod restart;

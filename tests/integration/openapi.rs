@@ -19,7 +19,9 @@ async fn described(cloud: &Cloud) -> Value {
 fn paths(cloud: &Cloud) -> BTreeSet<String> {
     let router = format!("{:?}", sundial_job_api::router::router(cloud.dev.clients().clone()));
     let routes = router.split("fallback_router").next().unwrap();
-    let paths: BTreeSet<_> = routes.split('"').filter(|text| text.starts_with('/')).map(str::to_owned).collect();
+    // What the published clients are answered is described by what they were made of.
+    let is_ours = |text: &&str| text.starts_with('/') && !text.starts_with("/api/v1/workspace/");
+    let paths: BTreeSet<_> = routes.split('"').filter(is_ours).map(str::to_owned).collect();
     assert!(paths.contains("/healthz"), "the router does not tell its routes any more: {router}");
     paths
 }

@@ -149,7 +149,7 @@ impl Tenants {
                 routes.push(Route { face, method, template: template.clone() });
             }
         }
-        assert!(routes.len() >= 40, "there are {} routes", routes.len());
+        assert!(routes.len() >= 60, "there are {} routes", routes.len());
         routes
     }
 }

@@ -9,6 +9,7 @@ mod check_addresses;
 mod check_job;
 mod check_sessions;
 mod check_single_run;
+mod compatible;
 mod cursor;
 mod due;
 mod entity_tag;

@@ -32,6 +32,11 @@ impl From<InvalidFields> for ApiProblem {
 }
 
 impl ApiProblem {
+    /// The problem itself, to be put into other words.
+    pub(crate) fn into_problem(self) -> Problem {
+        self.0
+    }
+
     /// Something went wrong on our side: the client is told that, the log is told what.
     pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
@@ -103,9 +108,14 @@ pub(crate) fn retry_after(code: ProblemCode) -> Option<u16> {
     }
 }
 
+/// The request's id, for whoever puts problems into other words.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Gives each request its id, and each problem its document.
-pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
+pub(crate) async fn render_problems(mut request: Request, next: Next) -> Response {
     let correlation_id = request_id(&request);
+    request.extensions_mut().insert(RequestId(correlation_id.clone()));
     let span = tracing::info_span!("request", %correlation_id, method = %request.method(), path = request.uri().path());
     let mut response = next.run(request).instrument(span).await;
     if let Some(Problem { code, detail, errors: InvalidFields(errors) }) = response.extensions_mut().remove() {

@@ -7,6 +7,7 @@ use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
 
 use crate::authentication::authenticate;
+use crate::compatible;
 use crate::idempotency::post_once;
 use crate::key_use::KeyUses;
 use crate::openapi;
@@ -23,6 +24,7 @@ pub fn router(clients: Clients) -> Router {
     let run = "/projects/{project}/jobs/{job}/runs/{run}";
     let single = "/projects/{project}/single-runs";
     let sessions = "/projects/{project}/auth-sessions";
+    let uses = KeyUses::default();
     let workspace = Router::new()
         .route("/projects", get(projects::list))
         .route(project, put(projects::put).get(projects::get).delete(projects::delete))
@@ -59,21 +61,25 @@ pub fn router(clients: Clients) -> Router {
         .route(&format!("{run}/payloads/{{index}}/redeliver"), post_once(&clients, redeliveries::of_payload))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state((clients.clone(), KeyUses::default()), authenticate));
+        .layer(from_fn_with_state((clients.clone(), uses.clone()), authenticate));
+    let compatible = compatible::routes().layer(from_fn_with_state((clients.clone(), uses), authenticate));
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/openapi.json", get(openapi::serve))
         .nest("/v1/workspaces/{workspace}", workspace)
+        .nest(compatible::BASE, compatible::render_errors(compatible))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(render_problems))
         .with_state(clients)
 }
 
-async fn unknown_route() -> ApiProblem {
+/// There is no such route.
+pub(crate) async fn unknown_route() -> ApiProblem {
     Problem::not_found("such route").into()
 }
 
-async fn method_not_allowed() -> ApiProblem {
+/// There is, and it has no such method.
+pub(crate) async fn method_not_allowed() -> ApiProblem {
     Problem::new(ProblemCode::MethodNotAllowed, "the route does not have this method").into()
 }

@@ -61,6 +61,17 @@ impl SegmentView {
         (status, ended)
     }
 
+    /// Where a payload stands, and its outcome, unless it is to be carried out again.
+    pub(crate) fn outcome(
+        &self,
+        partition: &RunPartition,
+        index: u32,
+        now: Timestamp,
+    ) -> (RunStatus, Option<&Outcome>) {
+        let (status, ended) = self.standing(partition, index, now);
+        (status, ended.map(|(_, outcome)| outcome))
+    }
+
     /// A run as a list shows it.
     pub(crate) fn run(&self, partition: &RunPartition, payload: IndexedPayload, now: Timestamp) -> Run {
         let IndexedPayload { index, payload } = payload;

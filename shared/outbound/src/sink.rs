@@ -97,8 +97,17 @@ pub(crate) struct Reference<T> {
 }
 
 /// What users are told of an error: that attempts ran out says more than what the last one met with.
-pub(crate) fn error_code(error: &RunError, attempts_ran_out: bool) -> &str {
+pub fn error_code(error: &RunError, attempts_ran_out: bool) -> &str {
     if attempts_ran_out { "all-attempts-failed" } else { &error.code }
+}
+
+/// The HTTP status that users are told of an error: the target's, or what stands for one.
+pub fn status_code(error: &RunError) -> u16 {
+    match (error.status_code, error.code.as_str()) {
+        (Some(status), _) => status,
+        (None, "timeout") => 504,
+        (None, _) => 502,
+    }
 }
 
 impl Delivery<'_> {
@@ -113,11 +122,7 @@ impl Delivery<'_> {
             DeliveredOutcome::Failed(error, attempts_ran_out) => RunResult::Failed {
                 error: error_code(error, attempts_ran_out),
                 message: &error.message,
-                status_code: match (error.status_code, error.code.as_str()) {
-                    (Some(status), _) => status,
-                    (None, "timeout") => 504,
-                    (None, _) => 502,
-                },
+                status_code: status_code(error),
             },
         };
         serde_json::to_vec(&Body {

@@ -53,6 +53,23 @@ impl Store {
         self.list_runs(shards, before, status, limit).await
     }
 
+    /// The places of the newest runs of a job in its list, newest first.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn job_run_places(&self, job: JobUuid, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.newest(&[keys::job_runs(job)], None, limit).await
+    }
+
+    /// The job runs at these places, in their order; without those that are not kept any more.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn job_runs_at(&self, places: &[String]) -> Result<Vec<RunView>, StoreError> {
+        let mut views = self.views(places).await?;
+        Ok(places.iter().filter_map(|place| views.remove(&run_id(place)?)).collect())
+    }
+
     /// Which of these job runs are on record.
     ///
     /// # Errors

@@ -6,7 +6,9 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 use serde::Serialize;
-use sundial_model::auth_session::{AuthSession, AuthSessionStatus, AuthSessionType, Operation};
+use serde_json::Value;
+use sundial_model::auth_session::{AuthSession, AuthSessionSettings, AuthSessionStatus, AuthSessionType, Operation};
+use sundial_model::job::SessionAttempts;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_model::{AuthSessionId, AuthSessionUuid, InvalidFields, OperationId};
 use sundial_runtime::Clients;
@@ -63,11 +65,17 @@ pub(crate) fn answered(session: &StoredAuthSession, operation: Option<OperationI
 }
 
 /// Creates a session.
-pub(crate) async fn create(
+pub(crate) async fn create(once: Once, project: FoundProject, Json(document): Json) -> Result<Response, ApiProblem> {
+    let (session, operation) = create_session(once, project, document).await?;
+    Ok(answered(&session, operation))
+}
+
+/// Creates a session; answers with the operation that makes its state, if there is one.
+pub(crate) async fn create_session(
     once: Once,
     FoundProject(project): FoundProject,
-    Json(document): Json,
-) -> Result<Response, ApiProblem> {
+    document: Value,
+) -> Result<(StoredAuthSession, Option<OperationId>), ApiProblem> {
     let new: NewAuthSession = check_new_session(document, &project.target)?;
     let now = once.clients.clock.now();
     let operation = (new.session_type == AuthSessionType::Credentials).then(OperationId::new);
@@ -81,7 +89,7 @@ pub(crate) async fn create(
     }
     let (session, work) = clients.store.create_auth_session(&project, uuid, new, operation, now).await?;
     clients.bus.hand_over(work).await;
-    Ok(answered(&session, operation))
+    Ok((session, operation))
 }
 
 /// The sessions of a project, by id.
@@ -104,9 +112,19 @@ pub(crate) async fn get(FoundAuthSession { session, .. }: FoundAuthSession) -> J
 /// Gives a session other settings, and other parameters or another state if they are sent.
 pub(crate) async fn update(
     State(clients): State<Clients>,
-    FoundAuthSession { project, session }: FoundAuthSession,
+    found: FoundAuthSession,
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<SessionAnswer>), ApiProblem> {
+    let (session, operation) = update_session(&clients, found, document).await?;
+    Ok((StatusCode::ACCEPTED, JsonAnswer(SessionAnswer::new(&session, Some(operation)))))
+}
+
+/// Changes a session; answers with the operation that sees to its state.
+pub(crate) async fn update_session(
+    clients: &Clients,
+    FoundAuthSession { project, session }: FoundAuthSession,
+    document: Value,
+) -> Result<(StoredAuthSession, OperationId), ApiProblem> {
     let (settings, contents) = check_session_update(document, &session)?;
     let now = clients.clock.now();
     let updated = clients.store.update_auth_session(&project, &session, settings, contents.as_ref(), now).await;
@@ -115,16 +133,16 @@ pub(crate) async fn update(
         result => result?,
     };
     clients.bus.hand_over(work).await;
-    Ok((StatusCode::ACCEPTED, JsonAnswer(SessionAnswer::new(&session, Some(operation)))))
+    Ok((session, operation))
 }
 
-/// Deletes a session that no active job run uses.
+/// Deletes a session that no active run uses.
 pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundAuthSession { session, .. }: FoundAuthSession,
 ) -> Result<StatusCode, ApiProblem> {
     if let Some(run) = clients.store.delete_auth_session(&session, clients.clock.now()).await? {
-        return Err(Problem::new(ProblemCode::Conflict, format!("job run {run} uses it; end that first")).into());
+        return Err(Problem::new(ProblemCode::Conflict, format!("run {run} uses it; end that first")).into());
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -134,12 +152,40 @@ pub(crate) async fn delete(
 struct ValidateBody {}
 
 /// Has a session checked, and renewed if need be.
-pub(crate) async fn validate(
+pub(crate) async fn validate(once: Once, found: FoundAuthSession, body: OptionalJson) -> Result<Response, ApiProblem> {
+    let ValidateBody {} = body.read()?;
+    let (session, operation) = validate_session(once, found, ValidateSettings::default()).await?;
+    Ok(answered(&session, Some(operation)))
+}
+
+/// With what a session is to be checked, and renewed if need be, instead of its own settings.
+#[derive(Debug, Default, deserr::Deserr)]
+#[deserr(error = InvalidFields, rename_all = camelCase, deny_unknown_fields)]
+pub(crate) struct ValidateSettings {
+    #[deserr(default)]
+    check_attempts: Option<SessionAttempts>,
+    #[deserr(default)]
+    create_attempts: Option<SessionAttempts>,
+    #[deserr(default)]
+    auto_recreate: Option<bool>,
+}
+
+impl ValidateSettings {
+    fn over(&self, settings: AuthSessionSettings) -> AuthSessionSettings {
+        AuthSessionSettings {
+            check_attempts: self.check_attempts.unwrap_or(settings.check_attempts),
+            create_attempts: self.create_attempts.unwrap_or(settings.create_attempts),
+            auto_recreate: self.auto_recreate.unwrap_or(settings.auto_recreate),
+        }
+    }
+}
+
+/// Has a session checked, and renewed if need be; answers with the operation that does so.
+pub(crate) async fn validate_session(
     once: Once,
     FoundAuthSession { session, .. }: FoundAuthSession,
-    body: OptionalJson,
-) -> Result<Response, ApiProblem> {
-    let ValidateBody {} = body.read()?;
+    settings: ValidateSettings,
+) -> Result<(StoredAuthSession, OperationId), ApiProblem> {
     let first = |operation| FirstAnswer::AuthSession {
         project: session.project_id,
         id: session.id.clone(),
@@ -148,18 +194,19 @@ pub(crate) async fn validate(
     };
     let (new, now) = (OperationId::new(), once.clients.clock.now());
     let clients = once.answering(first(new));
-    let requested = clients.store.validate_auth_session(&session, new, now).await?;
+    let settings = settings.over(session.settings);
+    let requested = clients.store.validate_auth_session(&session, settings, new, now).await?;
     let (operation, work) = requested.ok_or_else(|| Problem::not_found(format!("auth session {}", session.id)))?;
     if operation != new {
         // One that was under way does.
         once.answering(first(operation));
     }
     clients.bus.hand_over(vec![work]).await;
-    Ok(answered(&session, Some(operation)))
+    Ok((session, operation))
 }
 
 /// An operation on a session.
-pub(crate) struct FoundOperation(Operation);
+pub(crate) struct FoundOperation(pub(crate) Operation);
 
 impl FromRequestParts<Clients> for FoundOperation {
     type Rejection = ApiProblem;

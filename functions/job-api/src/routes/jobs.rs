@@ -73,7 +73,8 @@ pub(crate) async fn whole(clients: &Clients, job: &StoredJob) -> Result<TaggedJo
     Ok((EntityTag::of(job), JsonAnswer(answer)))
 }
 
-async fn answer(clients: &Clients, job: &StoredJob, count: usize, bytes: usize) -> Result<Job, StoreError> {
+/// A job as it is answered, with so many of its payloads, and so many bytes of them, at most; with one at least.
+pub(crate) async fn answer(clients: &Clients, job: &StoredJob, count: usize, bytes: usize) -> Result<Job, StoreError> {
     let payloads = clients.store.payloads_within(&job.parts, 0, count, bytes).await?;
     Ok(job.answer(payloads.into_iter().map(|indexed| indexed.payload).collect()))
 }

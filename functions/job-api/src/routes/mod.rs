@@ -62,7 +62,7 @@ pub(crate) async fn job_again(clients: &Clients, job: &StoredJob, tries: &mut Tr
 pub(crate) struct FoundRun(pub(crate) RunPartition);
 
 /// A parameter of the path; what cannot be read names nothing that is there.
-async fn parameter<T: FromStr>(parts: &mut Parts, name: &str) -> Result<T, ApiProblem> {
+pub(crate) async fn parameter<T: FromStr>(parts: &mut Parts, name: &str) -> Result<T, ApiProblem> {
     let Path(parameters) = Path::<HashMap<String, String>>::from_request_parts(parts, &())
         .await
         .map_err(|_| Problem::not_found("such route"))?;

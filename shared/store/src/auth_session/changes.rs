@@ -210,7 +210,8 @@ impl Store {
         .await
     }
 
-    /// Asks that a session is checked, and renewed if need be, by this operation; one that is under way does.
+    /// Asks that a session is checked, and renewed if need be, by this operation and with these settings; one that is
+    /// under way does.
     /// Answers with the operation, or with nothing when the session is gone.
     ///
     /// # Errors
@@ -218,6 +219,7 @@ impl Store {
     pub async fn validate_auth_session(
         &self,
         session: &StoredAuthSession,
+        settings: AuthSessionSettings,
         operation: OperationId,
         now: Timestamp,
     ) -> Result<Option<(OperationId, WorkReady)>, StoreError> {
@@ -233,14 +235,14 @@ impl Store {
                 return Ok(Some((operation, session.work_ready())));
             }
             let operation = session.new_operation(operation, OperationType::Validate, now);
-            session.begin(&operation, session.validation(session.settings), AskedBy::User, now);
+            session.begin(&operation, session.validation(settings), AskedBy::User, now);
             self.write_effect(vec![session.put(expect)?, operation.put()?]).await?;
             Ok(Some((operation.id, session.work_ready())))
         })
         .await
     }
 
-    /// Deletes a session, unless an active job run uses it, which is then the answer. What is being done for the
+    /// Deletes a session, unless an active run uses it, which is then the answer. What is being done for the
     /// session ends without success.
     ///
     /// # Errors

@@ -1,0 +1,132 @@
+//! Auth sessions: create, change, validate, and what came of that; list, get, delete.
+
+use std::collections::HashMap;
+
+use axum::Json as JsonAnswer;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde_json::{Value, json};
+use sundial_model::auth_session::{AuthSession, OperationStatus};
+use sundial_model::fresh_id::fresh_id;
+use sundial_model::problem::{Problem, ProblemCode};
+use sundial_model::{InvalidFields, OperationId};
+use sundial_runtime::Clients;
+
+use super::words::operation_error;
+use super::{Generation, job_document};
+use crate::body::{Json, OptionalJson, PAGE_BYTES_MAX};
+use crate::idempotency::Once;
+use crate::problem_response::ApiProblem;
+use crate::routes::FoundProject;
+use crate::routes::auth_sessions::{self, FoundAuthSession, FoundOperation, ValidateSettings};
+
+type Answer = Result<JsonAnswer<Value>, ApiProblem>;
+type Started = Result<(StatusCode, JsonAnswer<Value>), ApiProblem>;
+
+fn answer(session: &AuthSession) -> Value {
+    json!({ "id": session.id, "type": session.session_type, "status": session.status })
+}
+
+fn started(status: &str, operation: Option<OperationId>) -> Started {
+    let operation = operation.ok_or_else(|| ApiProblem::internal(&"an auth session was made without an operation"))?;
+    Ok((StatusCode::CREATED, JsonAnswer(json!({ "status": status, "operationId": operation }))))
+}
+
+/// Creates a session of credentials. One without an id gets a new one, and one without parameters none of them.
+pub(super) async fn create(once: Once, project: FoundProject, Json(document): Json) -> Started {
+    let (mut document, translation) = job_document::auth_session(document);
+    translation.check()?;
+    if let Some(fields) = document.as_object_mut() {
+        let is_absent = |value: Option<&Value>| value.is_none_or(Value::is_null);
+        if is_absent(fields.get("id")) {
+            fields.insert("id".to_owned(), json!(fresh_id()));
+        }
+        if is_absent(fields.get("parameters")) {
+            fields.insert("parameters".to_owned(), json!({}));
+        }
+        refuse_runtime(fields.contains_key("type") || fields.contains_key("state"))?;
+    }
+    let (_, operation) = auth_sessions::create_session(once, project, document).await?;
+    started("started", operation)
+}
+
+/// Here, sessions are made of parameters only.
+fn refuse_runtime(is_given: bool) -> Result<(), InvalidFields> {
+    if is_given {
+        return Err(InvalidFields::one("", "must have parameters, and neither type nor state"));
+    }
+    Ok(())
+}
+
+/// The sessions of a project: all of them. The clients know no pages.
+pub(super) async fn list(State(clients): State<Clients>, FoundProject(project): FoundProject) -> Answer {
+    const AT_ONCE: usize = 500;
+    let (mut sessions, mut bytes, mut after) = (Vec::new(), 0, None);
+    loop {
+        let page = clients.store.auth_sessions(project.id, after.as_ref(), AT_ONCE).await?;
+        for session in &page {
+            let session = answer(&session.answer());
+            bytes += session.to_string().len();
+            sessions.push(session);
+        }
+        if bytes > PAGE_BYTES_MAX {
+            let detail = "the project has more sessions than one answer holds; list them with the other API";
+            return Err(Problem::new(ProblemCode::PayloadTooLarge, detail).into());
+        }
+        if page.len() < AT_ONCE {
+            return Ok(JsonAnswer(json!(sessions)));
+        }
+        after = page.last().map(|session| session.id.clone());
+    }
+}
+
+/// One session.
+pub(super) async fn get(found: FoundAuthSession) -> Answer {
+    let JsonAnswer(session) = auth_sessions::get(found).await;
+    Ok(JsonAnswer(answer(&session)))
+}
+
+/// Deletes a session that no active run uses.
+pub(super) async fn delete(clients: State<Clients>, found: FoundAuthSession) -> Result<StatusCode, ApiProblem> {
+    auth_sessions::delete(clients, found).await
+}
+
+/// Gives a session other settings and parameters.
+pub(super) async fn update(State(clients): State<Clients>, found: FoundAuthSession, Json(document): Json) -> Started {
+    let (document, translation) = job_document::auth_session(document);
+    translation.check()?;
+    let (_, operation) = auth_sessions::update_session(&clients, found, document).await?;
+    started("started", Some(operation))
+}
+
+/// Has a session checked, and renewed if need be, as the body says.
+pub(super) async fn validate(once: Once, found: FoundAuthSession, OptionalJson(document): OptionalJson) -> Started {
+    let (document, translation) = job_document::validation(document.unwrap_or_else(|| json!({})));
+    translation.check()?;
+    let settings: ValidateSettings = InvalidFields::read(document)?;
+    let (_, operation) = auth_sessions::validate_session(once, found, settings).await?;
+    started("pending", Some(operation))
+}
+
+/// What came of an operation on a session: of the one that the path names, if it names any.
+pub(super) async fn result(
+    FoundOperation(operation): FoundOperation,
+    Path(parameters): Path<HashMap<String, String>>,
+    generation: Generation,
+) -> Answer {
+    if parameters.get("session").is_some_and(|session| *session != operation.auth_session_id.to_string()) {
+        return Err(Problem::not_found(format!("operation {}", operation.id)).into());
+    }
+    Ok(JsonAnswer(match (operation.status, &operation.error) {
+        (OperationStatus::Pending, _) => json!({ "status": "pending" }),
+        (OperationStatus::Failed, Some(error)) => {
+            let words = operation_error(error);
+            let error = if generation == Generation::First { words["code"].clone() } else { words };
+            let message = operation.error.as_ref().map(|error| error.message.as_str());
+            json!({ "status": "failed", "message": message, "error": error })
+        }
+        (OperationStatus::Succeeded | OperationStatus::Failed, _) => {
+            json!({ "status": "done", "authSessionId": operation.auth_session_id })
+        }
+    }))
+}
