@@ -1,8 +1,10 @@
 //! Single runs: one payload without a job, carried out, retried and delivered as any other.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sundial_devstack::{FunctionUsage, USAGE_PATH, Usage};
 
 use crate::harness::login::{Login, PASSWORD};
 use crate::harness::{Answer, Api, Cloud, Target, pointers};
@@ -262,4 +264,30 @@ async fn one_whose_session_is_lost_in_its_midst_ends_and_says_why_and_a_session_
     assert_eq!(ended["attempts"], 1, "what was refused does not count");
     tokio::time::sleep(Duration::from_millis(100)).await;
     cloud.api.ok("DELETE", "/projects/shop/auth-sessions/login", None).await;
+}
+
+#[tokio::test]
+async fn one_costs_a_handful_of_calls() {
+    let (cloud, _target) = start().await;
+    let url = format!("{}{USAGE_PATH}", cloud.dev.description().api_url);
+    let usage = async |function: &str| {
+        let mut usage = cloud.api.client.get(&url).send().await.unwrap().json::<Usage>().await.unwrap();
+        usage.remove(function).unwrap_or_default()
+    };
+    let counts = |usage: FunctionUsage| -> BTreeMap<String, u64> {
+        usage.calls.into_iter().map(|(name, of)| (name, of.calls)).filter(|(_, calls)| *calls > 0).collect()
+    };
+    // The first call of a key notes its use.
+    cloud.api.get(RUNS).await;
+    let (api, executor) = (usage("job-api").await, usage("payload-executor").await);
+    let run = start_run(&cloud.api, json!({ "apiName": "work" })).await;
+    let started = counts(usage("job-api").await.since(&api));
+    let wanted = [("DynamoDB.GetItem", 2), ("DynamoDB.TransactWriteItems", 1), ("EventBridge.PutEvents", 1)];
+    assert_eq!(started, wanted.map(|(name, count)| (name.to_owned(), count)).into(), "the key, the project, the run");
+    cloud.api.wait_for(&path(&run), |run| run["status"] == "SUCCEEDED").await;
+    cloud.items_at_rest().await;
+    let carried_out = counts(usage("payload-executor").await.since(&executor));
+    let writes = carried_out["DynamoDB.TransactWriteItems"];
+    assert!(writes <= 4, "taken up, recorded, settled, given back: {carried_out:?}");
+    assert!(carried_out.values().sum::<u64>() <= 16, "{carried_out:?}");
 }

@@ -6,7 +6,8 @@ use sundial_model::{RunId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::{DeliveryRecord, Outcome, RunPartition, SegmentAttempts, SegmentOutcomes, StoreError, keys};
 
-/// What the records of a segment say.
+/// What the records of a segment say; nothing, where there are none yet.
+#[derive(Default)]
 pub(crate) struct SegmentView {
     outcomes: SegmentOutcomes,
     attempts: SegmentAttempts,

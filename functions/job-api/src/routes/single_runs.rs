@@ -6,6 +6,7 @@ use futures::future::try_join_all;
 use http::StatusCode;
 use http::request::Parts;
 use sundial_model::job::JobDefinition;
+use sundial_model::payload::IndexedPayload;
 use sundial_model::problem::Problem;
 use sundial_model::secret::{HasSecrets, SecretValues};
 use sundial_model::single_run::SingleRun;
@@ -23,7 +24,7 @@ use crate::first_answer::{FirstAnswer, Subject};
 use crate::idempotency::Once;
 use crate::list_query::ListQuery;
 use crate::problem_response::ApiProblem;
-use crate::runs_view::SegmentView;
+use crate::runs_view::{SegmentView, details};
 
 /// The one payload of a single run.
 const INDEX: u32 = 0;
@@ -77,9 +78,13 @@ pub(crate) async fn create(
         auth_session: definition.auth_session,
         triggered_by: Some(workspace.key_id),
     };
+    let indexed = IndexedPayload { index: INDEX, payload: new.payload.clone() };
     let (view, work) = clients.store.record_single_run(&project, new, &secrets, clients.clock.now()).await?;
     clients.bus.hand_over(vec![work]).await;
-    Ok((StatusCode::CREATED, JsonAnswer(whole(&clients, view.partition).await?)))
+    // Nothing has become of it yet, so that nothing need be read.
+    let nothing = SegmentView::default();
+    let run = details(nothing.run(&view.partition, indexed, view.partition.run.created_at), &nothing, Vec::new());
+    Ok((StatusCode::CREATED, JsonAnswer(answer(&view, run))))
 }
 
 /// A single run as it is answered alone, with its failed attempts and its deliveries.
