@@ -188,8 +188,8 @@ class Story:
             same(read.parameters, sent["parameters"], what)
             # The client itself sends its defaults.
             same(read.request_timeout, sent.get("requestTimeout", 600), what)
-            attempts = sent.get("retry", configuration["retry"])["maximumAttempts"]
-            same(read.retry.maximum_attempts, attempts, what)
+            attempts = sent.get("retry", {}).get("maximumAttempts")
+            same(read.retry and read.retry.maximum_attempts, attempts, what)
         self.same_sink(job.sink, what)
         same(job.auth_session.id, self.session, what)
         same((job.auth_session.check_attempts, job.auth_session.create_attempts), (2, 4), what)
@@ -239,11 +239,18 @@ class Story:
         # What was read is sent back: its secrets stay as they are.
         changed = found.model_dump(by_alias=True, exclude_none=True)
         changed["configuration"]["maxConcurrentRequests"] = 7.0
+        changed["configuration"]["retry"]["maximumAttempts"] = 6
         updated = await self.call(jobs.update, job_id=self.job_id, body=changed)
         same((updated.id, updated.message), (self.job_id, "updated job successfully"), "the update")
         again = await self.call(jobs.get, job_id=self.job_id)
-        same(again.configuration.max_concurrent_requests, 7, "what was changed")
-        self.same_sink(again.sink, "the sink after the update")
+        wanted = {**job, "configuration": {**job["configuration"], "maxConcurrentRequests": 7, "retry": {"maximumAttempts": 6}}}
+        self.same_job(again, wanted, "the job after the update")
+        again.auth_session = None
+        without = again.model_dump(by_alias=True, exclude_none=True)
+        await self.call(jobs.update, job_id=self.job_id, body=without)
+        same((await self.call(jobs.get, job_id=self.job_id)).auth_session, None, "the session that was taken away")
+        await self.call(jobs.update, job_id=self.job_id, body=without_id(job))
+        self.same_job(await self.call(jobs.get, job_id=self.job_id), job, "the job that was put back")
 
         for body, pointers in [
             ({**job, "proxy": "http://user:secret@proxy.example:8080"}, ["/proxy"]),
@@ -430,6 +437,8 @@ def main():
         finally:
             process.kill()
             process.wait()
+    if CHECKS < 700:
+        sys.exit(f"only {CHECKS} checks were made")
     print(f"the published Python client, sync and async: {CHECKS} checks passed")
 
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sundial_model::auth_session::{AuthSession, OperationStatus};
 use sundial_model::fresh_id::fresh_id;
 use sundial_model::problem::{Problem, ProblemCode};
+use sundial_model::run::RunError;
 use sundial_model::{InvalidFields, OperationId};
 use sundial_runtime::Clients;
 
@@ -44,18 +45,9 @@ pub(super) async fn create(once: Once, project: FoundProject, Json(document): Js
         if is_absent(fields.get("parameters")) {
             fields.insert("parameters".to_owned(), json!({}));
         }
-        refuse_runtime(fields.contains_key("type") || fields.contains_key("state"))?;
     }
     let (_, operation) = auth_sessions::create_session(once, project, document).await?;
     started("started", operation)
-}
-
-/// Here, sessions are made of parameters only.
-fn refuse_runtime(is_given: bool) -> Result<(), InvalidFields> {
-    if is_given {
-        return Err(InvalidFields::one("", "must have parameters, and neither type nor state"));
-    }
-    Ok(())
 }
 
 /// The sessions of a project: all of them. The clients know no pages.
@@ -93,8 +85,12 @@ pub(super) async fn delete(clients: State<Clients>, found: FoundAuthSession) -> 
 
 /// Gives a session other settings and parameters.
 pub(super) async fn update(State(clients): State<Clients>, found: FoundAuthSession, Json(document): Json) -> Started {
-    let (document, translation) = job_document::auth_session(document);
+    let (mut document, translation) = job_document::auth_session(document);
     translation.check()?;
+    if let Some(fields) = document.as_object_mut() {
+        // The clients cannot name it here.
+        fields.entry("autoRecreate").or_insert_with(|| json!(found.session.settings.auto_recreate));
+    }
     let (_, operation) = auth_sessions::update_session(&clients, found, document).await?;
     started("started", Some(operation))
 }
@@ -108,6 +104,11 @@ pub(super) async fn validate(once: Once, found: FoundAuthSession, OptionalJson(d
     started("pending", Some(operation))
 }
 
+/// An operation says why it failed; should one not, it has failed all the same.
+fn without_reason() -> RunError {
+    RunError { code: "internal-server-error".to_owned(), message: "it failed".to_owned(), status_code: None }
+}
+
 /// What came of an operation on a session: of the one that the path names, if it names any.
 pub(super) async fn result(
     FoundOperation(operation): FoundOperation,
@@ -119,14 +120,12 @@ pub(super) async fn result(
     }
     Ok(JsonAnswer(match (operation.status, &operation.error) {
         (OperationStatus::Pending, _) => json!({ "status": "pending" }),
-        (OperationStatus::Failed, Some(error)) => {
-            let words = operation_error(error);
+        (OperationStatus::Succeeded, _) => json!({ "status": "done", "authSessionId": operation.auth_session_id }),
+        (OperationStatus::Failed, error) => {
+            let words = operation_error(error.as_ref().unwrap_or(&without_reason()));
+            let message = words["message"].clone();
             let error = if generation == Generation::First { words["code"].clone() } else { words };
-            let message = operation.error.as_ref().map(|error| error.message.as_str());
             json!({ "status": "failed", "message": message, "error": error })
-        }
-        (OperationStatus::Succeeded | OperationStatus::Failed, _) => {
-            json!({ "status": "done", "authSessionId": operation.auth_session_id })
         }
     }))
 }

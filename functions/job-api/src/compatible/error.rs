@@ -89,6 +89,8 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
         let status = StatusCode::GATEWAY_TIMEOUT;
         let message = format!("the run {run_id} goes on; ask for its result");
         let mut body = body("request-timeout", status.as_u16(), &message, &json!({ "runId": run_id }), &correlation_id);
+        // The same call again would be another run.
+        (body["retirable"], body["retriable"]) = (json!(false), json!(false));
         body["runId"] = json!(run_id);
         return (status, JsonAnswer(body)).into_response();
     }

@@ -34,6 +34,18 @@ impl<S: Sync> FromRequestParts<S> for Generation {
     }
 }
 
+/// Whether a client knows all names of the newest generation: that of Python does, and those of TypeScript do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KnowsNewest(pub(super) bool);
+
+impl<S: Sync> FromRequestParts<S> for KnowsNewest {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self(!user_agent.is_some_and(|user_agent| user_agent.starts_with("speakeasy-sdk/"))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sundial_model::WorkspaceId;
-use sundial_model::configuration::{Configuration, RetryOverride};
-use sundial_model::job::{AuthSessionReference, Job, JobStatus};
+use sundial_model::job::{Job, JobStatus};
 use sundial_model::payload::{Parameters, Payload};
 use sundial_model::sink::Sink;
 
@@ -11,28 +10,47 @@ use super::Generation;
 use super::schedule::schedule;
 
 /// Our names of what has others here.
-const OTHERWISE_NAMED: [&str; 3] = ["createdAt", "nextRunTime", "lastRunTime"];
+const OTHERWISE_NAMED: [&str; 4] = ["createdAt", "nextRunTime", "lastRunTime", "payload"];
 
-/// A job, alone or in a list.
-pub(super) fn job(job: &Job, workspace: WorkspaceId, generation: Generation) -> Value {
-    let mut answer = serde_json::to_value(job).unwrap_or_default();
+/// A job, alone or in a list, with as many of its payloads as `bytes` hold in the clients' words, and one at least.
+pub(super) fn job(job: &Job, workspace: WorkspaceId, generation: Generation, bytes: usize) -> Value {
+    let definition = &job.definition;
+    let mut answer = json!(definition);
     if let Some(fields) = answer.as_object_mut() {
         fields.retain(|name, _| !OTHERWISE_NAMED.contains(&name.as_str()));
     }
-    let definition = &job.definition;
-    answer["payload"] = job.payload.iter().map(|item| payload(item, &definition.configuration, generation)).collect();
+    let (mut payloads, mut taken) = (Vec::new(), 0);
+    for item in &job.payload {
+        let item = payload(item, generation);
+        taken += item.to_string().len() + 1;
+        if taken > bytes && !payloads.is_empty() {
+            break;
+        }
+        payloads.push(item);
+    }
+    if payloads.len() < job.payload_count as usize {
+        answer["payloadTruncated"] = json!(true);
+    }
+    answer["id"] = json!(job.id);
+    answer["payload"] = Value::Array(payloads);
+    answer["payloadCount"] = json!(job.payload_count);
     if let Some(of_job) = &definition.schedule {
         answer["schedule"] = schedule(of_job);
     }
     if let Some(of_job) = &definition.sink {
         answer["sink"] = sink(of_job);
     }
-    if let Some(reference) = &definition.auth_session {
-        answer["auth_session"] = auth_session(reference);
+    // Each generation has its own name for it, and gets just that: so it can be taken away, too.
+    if generation == Generation::Later
+        && let Some(fields) = answer.as_object_mut()
+        && let Some(reference) = fields.remove("authSession")
+    {
+        fields.insert("auth_session".to_owned(), reference);
     }
     answer["created_at"] = json!(job.created_at);
     answer["next_run_time"] = json!(job.next_run_time);
     answer["last_run_time"] = json!(job.last_run_time);
+    answer["projectId"] = json!(job.project_id);
     answer["project_id"] = json!(job.project_id);
     answer["workspace_id"] = json!(workspace);
     answer["source"] = json!("API");
@@ -40,27 +58,23 @@ pub(super) fn job(job: &Job, workspace: WorkspaceId, generation: Generation) -> 
     if let Some(reason) = reason {
         answer["reason"] = json!({ "type": "paused", "message": reason });
     }
-    if generation == Generation::Later {
-        answer["state"] = json!(job.state.status);
-    }
+    answer["state"] = match generation {
+        Generation::First => json!(job.state),
+        Generation::Later => json!(job.state.status),
+    };
     answer
 }
 
-/// A payload. In later generations it says what it has of its job, because they take their own defaults for what is
-/// left out.
-fn payload(payload: &Payload, configuration: &Configuration, generation: Generation) -> Value {
+fn payload(payload: &Payload, generation: Generation) -> Value {
     let mut answer = json!({
         "apiName": payload.api_name, "parameters": parameters(payload.parameters.as_ref(), generation)
     });
-    let retry: Option<&RetryOverride> = payload.retry.as_ref();
-    if generation == Generation::First && retry.is_none() && payload.request_timeout.is_none() {
-        return answer;
+    if let Some(timeout) = payload.request_timeout {
+        answer["requestTimeout"] = json!(timeout);
     }
-    answer["requestTimeout"] = json!(payload.request_timeout.unwrap_or(configuration.request_timeout));
-    let mut of_payload = retry.map_or_else(|| json!({}), |retry| json!(retry));
-    of_payload["maximumAttempts"] =
-        json!(retry.and_then(|retry| retry.maximum_attempts).unwrap_or(configuration.retry.maximum_attempts));
-    answer["retry"] = of_payload;
+    if let Some(retry) = &payload.retry {
+        answer["retry"] = json!(retry);
+    }
     answer
 }
 
@@ -78,7 +92,7 @@ pub(super) fn parameters(parameters: Option<&Parameters>, generation: Generation
 
 /// A sink. The keys of a bucket are there for all clients; empty ones stand for Sundial's own role.
 pub(super) fn sink(sink: &Sink) -> Value {
-    let mut answer = serde_json::to_value(sink).unwrap_or_default();
+    let mut answer = json!(sink);
     if matches!(sink, Sink::S3 { .. }) {
         for key in ["accessKeyId", "secretAccessKey"] {
             if answer.get(key).is_none_or(Value::is_null) {
@@ -87,9 +101,4 @@ pub(super) fn sink(sink: &Sink) -> Value {
         }
     }
     answer
-}
-
-/// What a job says of its auth session.
-pub(super) fn auth_session(reference: &AuthSessionReference) -> Value {
-    json!(reference)
 }

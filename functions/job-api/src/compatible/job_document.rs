@@ -21,12 +21,10 @@ const READ_ONLY: [&str; 9] = [
     "state",
 ];
 
-/// A job document. With one that replaces a job comes what only reading shows; that is dropped.
-pub(super) fn job(document: Value, replaces: bool) -> (Value, Translation) {
+/// A job document. With one that was read before comes what only reading shows; that is dropped.
+pub(super) fn job(document: Value) -> (Value, Translation) {
     translated(document, |fields, translation| {
-        if replaces {
-            fields.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
-        }
+        fields.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
         refuse_proxy(fields, "", translation);
         if let Some(Value::Object(configuration)) = fields.get_mut("configuration") {
             refuse_proxy(configuration, "/configuration", translation);
@@ -39,6 +37,19 @@ pub(super) fn job(document: Value, replaces: bool) -> (Value, Translation) {
         session(fields, translation);
         sink(fields);
     })
+}
+
+/// Takes away a schedule without entries: it never fires, and so it is none.
+pub(super) fn drop_empty_schedule(document: &mut Value) {
+    let is_empty = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
+    let entries = ["intervals", "calendars", "cron"];
+    let Some(fields) = document.as_object_mut() else { return };
+    if let Some(Value::Object(schedule)) = fields.get("schedule")
+        && entries.iter().all(|name| schedule.get(*name).is_none_or(is_empty))
+        && schedule.keys().all(|name| entries.contains(&name.as_str()) || name == "jitter")
+    {
+        fields.remove("schedule");
+    }
 }
 
 /// What a single run is started with.
@@ -64,6 +75,14 @@ pub(super) fn auth_session(document: Value) -> (Value, Translation) {
         fields.remove("saveTrace");
         // A name for people, which sessions do not have here.
         fields.remove("authSessionDisplayName");
+        for name in ["type", "state"] {
+            if fields.remove(name).is_some() {
+                translation.errors.push(format!("/{name}"), "is not known here: sessions are made of parameters");
+            }
+        }
+        if fields.get("id").and_then(Value::as_str) == Some("create") {
+            translation.errors.push("/id", "must not be create, which the URL of a creation would be taken for");
+        }
     })
 }
 
@@ -119,12 +138,6 @@ fn sink(fields: &mut Map<String, Value>) {
             }
         }
     }
-    // So they are answered where Sundial's own role writes.
-    let is_empty = |name: &str| sink.get(name).and_then(Value::as_str) == Some("");
-    if is_empty("accessKeyId") && is_empty("secretAccessKey") {
-        sink.remove("accessKeyId");
-        sink.remove("secretAccessKey");
-    }
 }
 
 #[cfg(test)]
@@ -140,13 +153,13 @@ mod tests {
     fn a_job_of_any_generation_becomes_one_of_ours() {
         let first =
             json!({ "id": "a", "authSession": { "id": "s" }, "sink": { "type": "webhook", "headers": { "n": 5 } } });
-        let (ours, translation) = job(first.clone(), false);
+        let (ours, translation) = job(first.clone());
         assert_eq!(ours["authSession"], first["authSession"]);
         assert_eq!((&ours["sink"]["headers"]["n"], pointers(&translation)), (&json!("5"), vec![]));
         let later = json!({
             "id": "a", "auth_session": { "id": "s", "saveTrace": true }, "proxy": null, "configuration": { "proxy": null }
         });
-        let (ours, translation) = job(later, false);
+        let (ours, translation) = job(later);
         assert_eq!(ours, json!({ "id": "a", "authSession": { "id": "s" }, "configuration": {} }));
         assert_eq!(translation.renamed, [("authSession", "auth_session")]);
     }
@@ -156,7 +169,7 @@ mod tests {
         let document = json!({
             "proxy": "http://p", "configuration": { "proxy": "http://p" }, "auth_session": { "id": "s", "proxy": "http://p" }
         });
-        let (_, translation) = job(document, false);
+        let (_, translation) = job(document);
         assert_eq!(pointers(&translation), ["/proxy", "/configuration/proxy", "/auth_session/proxy"]);
         let (_, translation) = single_run(json!({ "api": "a", "proxy": "p", "authSession": { "runtimeInput": {} } }));
         assert_eq!(pointers(&translation), ["/proxy", "/authSession/runtimeInput"]);
@@ -165,7 +178,7 @@ mod tests {
     #[test]
     fn what_was_read_can_be_sent_back() {
         let read = json!({ "payload": [], "state": "ACTIVE", "created_at": "x", "projectId": "p", "reason": null });
-        assert_eq!(job(read, true).0, json!({ "payload": [], "projectId": "p" }));
+        assert_eq!(job(read).0, json!({ "payload": [], "projectId": "p" }));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sundial_model::job_run::{JobRun, JobRunResults};
 
 use super::Generation;
-use super::job_answer::{auth_session, sink};
+use super::job_answer::sink;
 use super::words::{job_run_error, job_run_reason, job_run_status};
 
 /// A job run, alone or in a list: what all generations want of it, and its status as the one that asks knows it.
@@ -15,7 +15,7 @@ pub(super) fn job_run(run: &JobRun, generation: Generation) -> Value {
         snapshot["sink"] = sink(of_job);
     }
     if let Some(reference) = &run.configuration_snapshot.auth_session {
-        snapshot["auth_session"] = auth_session(reference);
+        snapshot["auth_session"] = json!(reference);
     }
     if !run.configuration_snapshot.notifications.is_empty() {
         snapshot["notifications"] = json!(run.configuration_snapshot.notifications);
@@ -40,9 +40,12 @@ pub(super) fn job_run(run: &JobRun, generation: Generation) -> Value {
             "success_count": summary.succeeded,
             "failures_count": summary.failed,
             "pending_count": summary.running
-        },
-        "job_configuration_snapshot": snapshot
+        }
     });
+    // The first clients do not know it, and read a thousand runs at once.
+    if generation == Generation::Later {
+        answer["job_configuration_snapshot"] = snapshot;
+    }
     if let Some(reason) = run.reason.as_ref().and_then(job_run_reason) {
         answer["reason"] = reason;
     }

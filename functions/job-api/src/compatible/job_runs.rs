@@ -83,7 +83,7 @@ impl Pages {
 
     /// Whether the order in which runs are listed anyway will do: then a page can be read without the others.
     fn is_newest_first(&self) -> bool {
-        matches!(self.sort_by.as_slice(), [] | [("created_at", true), ..])
+        matches!(self.sort_by.as_slice(), [] | [("created_at", true)])
     }
 
     fn range(&self, count: usize) -> std::ops::Range<usize> {

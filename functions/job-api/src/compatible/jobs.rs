@@ -9,15 +9,19 @@ use sundial_model::job::Job;
 use sundial_model::problem::{Problem, ProblemCode};
 use sundial_runtime::Clients;
 
-use super::Generation;
+use super::generation::KnowsNewest;
 use super::job_answer::job;
-use super::job_document;
+use super::job_update::Before;
+use super::{Generation, job_document};
 use crate::body::{Json, OptionalJson, PAGE_BYTES_MAX};
 use crate::entity_tag::IfMatch;
 use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
 use crate::routes::jobs::{answer, whole};
 use crate::routes::{FoundJob, FoundProject, Workspace, job_actions, jobs};
+
+/// The payloads of one job take so many bytes at most: what is around them has room, too.
+const PAYLOAD_BYTES_MAX: usize = PAGE_BYTES_MAX - 500_000;
 
 type Answer = Result<JsonAnswer<Value>, ApiProblem>;
 
@@ -27,9 +31,10 @@ pub(super) async fn create(
     project: FoundProject,
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<Value>), ApiProblem> {
-    let (document, translation) = job_document::job(document, false);
+    let (mut document, translation) = job_document::job(document);
     let renamed = translation.renamed.clone();
     translation.check()?;
+    job_document::drop_empty_schedule(&mut document);
     let created = jobs::create(once, project, Json(document)).await.map_err(|problem| problem.naming(&renamed))?;
     let (status, (_, JsonAnswer(Job { id, .. }))) = created;
     Ok((status, JsonAnswer(json!({ "id": id, "message": "created" }))))
@@ -52,7 +57,7 @@ pub(super) async fn list(
             let room = PAGE_BYTES_MAX.saturating_sub(bytes) / 2 / READ_AT_ONCE;
             let read = some.iter().map(|stored| answer(&clients, stored, stored.payload_count() as usize, room));
             for found in try_join_all(read).await? {
-                let found = job(&found, workspace.id, generation);
+                let found = job(&found, workspace.id, generation, room);
                 bytes += serde_json::to_vec(&found).map_or(0, |json| json.len());
                 jobs.push(found);
             }
@@ -77,19 +82,25 @@ pub(super) async fn get(
     generation: Generation,
 ) -> Answer {
     let (_, JsonAnswer(found)) = whole(&clients, &stored).await?;
-    Ok(JsonAnswer(job(&found, workspace.id, generation)))
+    Ok(JsonAnswer(job(&found, workspace.id, generation, PAYLOAD_BYTES_MAX)))
 }
 
-/// Replaces a job.
+/// Replaces a job: what the client has read and not changed stays as it is, whether it has words for it or not.
 pub(super) async fn update(
     clients: State<Clients>,
+    workspace: Workspace,
     found: FoundJob,
     expected: IfMatch,
+    KnowsNewest(knows_newest): KnowsNewest,
     Json(document): Json,
 ) -> Answer {
-    let (document, translation) = job_document::job(document, true);
+    let (mut document, translation) = job_document::job(document);
     let renamed = translation.renamed.clone();
     translation.check()?;
+    let (_, JsonAnswer(before)) = whole(&clients, &found.job).await?;
+    let shown = job(&before, workspace.id, Generation::Later, PAYLOAD_BYTES_MAX);
+    Before { job: &before, shown: &shown, knows_newest }.keep(&mut document)?;
+    job_document::drop_empty_schedule(&mut document);
     let updated = jobs::update(clients, found, expected, Json(document)).await;
     let (_, JsonAnswer(Job { id, .. })) = updated.map_err(|problem| problem.naming(&renamed))?;
     Ok(JsonAnswer(json!({ "id": id, "message": "updated job successfully" })))

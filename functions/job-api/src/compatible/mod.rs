@@ -14,6 +14,7 @@ mod job_answer;
 mod job_document;
 mod job_run_answer;
 mod job_runs;
+mod job_update;
 mod jobs;
 mod pointers;
 mod run_answer;

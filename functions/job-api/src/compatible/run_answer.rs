@@ -1,5 +1,6 @@
 //! What came of a run, as the clients read it.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sundial_model::RunId;
@@ -29,57 +30,72 @@ pub(super) struct KnownRun {
     pub(super) extended: Vec<IndexedPayload>,
 }
 
+/// The answer. The result is passed on as the target wrote it: it need not be what our own values can hold.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunAnswer {
+    run_id: RunId,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extended_payloads: Vec<Value>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    error: Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    message: Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    reason: Value,
+}
+
 impl KnownRun {
     /// As it is answered.
-    pub(super) fn answer(&self, generation: Generation) -> Value {
-        match generation {
-            Generation::First => self.first(),
-            Generation::Later => self.later(),
-        }
-    }
-
-    fn first(&self) -> Value {
+    pub(super) fn answer(self, generation: Generation) -> RunAnswer {
+        let is_first = generation == Generation::First;
+        let answer = RunAnswer {
+            run_id: self.id,
+            status: "pending",
+            status_code: None,
+            result: None,
+            extended_payloads: Vec::new(),
+            error: Value::Null,
+            message: Value::Null,
+            reason: Value::Null,
+        };
         match (self.status, &self.error) {
-            (RunStatus::Pending | RunStatus::Running, _) => json!({ "status": "pending", "runId": self.id }),
+            (RunStatus::Pending, _) => answer,
+            // The first clients have no word for it.
+            (RunStatus::Running, _) => RunAnswer { status: if is_first { "pending" } else { "started" }, ..answer },
             (RunStatus::Succeeded, _) => {
-                json!({ "status": "completed", "statusCode": 200, "runId": self.id, "result": self.result })
+                let extended_payloads = self.extended.iter().map(|payload| self.extension(payload)).collect();
+                let result = Some(self.result.unwrap_or_else(|| RawValue::NULL.to_owned()));
+                // The first clients count on the status code.
+                RunAnswer { status: "completed", status_code: Some(200), result, extended_payloads, ..answer }
             }
-            (RunStatus::Failed, Some(error)) => json!({
-                "status": "failed", "statusCode": status_code(error), "runId": self.id,
-                "error": error_code(error, self.attempts_ran_out), "message": error.message
-            }),
-            // They have no word for one that never ended.
+            (RunStatus::Failed, Some(error)) if is_first => RunAnswer {
+                status: "failed",
+                status_code: Some(status_code(error)),
+                error: json!(error_code(error, self.attempts_ran_out)),
+                message: json!(error.message),
+                ..answer
+            },
+            (RunStatus::Failed, Some(error)) => RunAnswer {
+                status: "failed",
+                error: run_error(error, self.attempts_ran_out, self.attempts),
+                message: json!(error.message),
+                ..answer
+            },
             (RunStatus::Failed | RunStatus::Canceled, _) => {
                 let reason = run_reason(self.reason.as_ref(), self.of_job);
-                json!({
-                    "status": "failed", "statusCode": 500, "runId": self.id,
-                    "error": reason["type"], "message": reason["message"]
-                })
-            }
-        }
-    }
-
-    fn later(&self) -> Value {
-        let id = self.id;
-        match (self.status, &self.error) {
-            (RunStatus::Pending, _) => json!({ "runId": id, "status": "pending" }),
-            (RunStatus::Running, _) => json!({ "runId": id, "status": "started" }),
-            (RunStatus::Succeeded, _) => {
-                // The first clients count on it as well.
-                let mut answer =
-                    json!({ "runId": id, "status": "completed", "statusCode": 200, "result": self.result });
-                if !self.extended.is_empty() {
-                    answer["extendedPayloads"] = self.extended.iter().map(|payload| self.extension(payload)).collect();
+                let message = reason["message"].clone();
+                if is_first {
+                    // They have no word for one that never ended.
+                    let error = reason["type"].clone();
+                    return RunAnswer { status: "failed", status_code: Some(500), error, message, ..answer };
                 }
-                answer
-            }
-            (RunStatus::Failed, Some(error)) => {
-                let error = run_error(error, self.attempts_ran_out, Some(self.attempts));
-                json!({ "runId": id, "status": "failed", "message": error["message"], "error": error })
-            }
-            (RunStatus::Failed | RunStatus::Canceled, _) => {
-                let reason = run_reason(self.reason.as_ref(), self.of_job);
-                json!({ "runId": id, "status": "canceled", "message": reason["message"], "reason": reason })
+                RunAnswer { status: "canceled", message, reason, ..answer }
             }
         }
     }
@@ -93,5 +109,36 @@ impl KnownRun {
             answer["runId"] = json!(RunId { payload_index: *index, ..self.id });
         }
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_passed_on_as_it_was_written_whatever_it_is() {
+        for text in ["{\"t\":\"\\ud83d\"}", "1e999", "12345678901234567890123", &"[".repeat(200)] {
+            let text = if text.starts_with("[[") { format!("{text}{}", "]".repeat(200)) } else { text.to_owned() };
+            // As a target's answer is taken, which is only skipped over.
+            let result: Box<RawValue> = match serde_json::from_str(&text) {
+                Ok(result) => result,
+                // What is nested too deep never comes so far.
+                Err(_) => continue,
+            };
+            let known = KnownRun {
+                id: RunId { job_run: sundial_model::JobRunId::new(), payload_index: 0 },
+                status: RunStatus::Succeeded,
+                of_job: false,
+                attempts: 1,
+                reason: None,
+                error: None,
+                attempts_ran_out: false,
+                result: Some(result),
+                extended: Vec::new(),
+            };
+            let answer = serde_json::to_string(&known.answer(Generation::Later)).expect("JSON");
+            assert!(answer.contains(&format!("\"result\":{text}")), "{answer}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use sundial_store::{Outcome, RunPartition, keys};
 use tokio::time::Instant;
 
 use super::error::NotInTime;
-use super::run_answer::KnownRun;
+use super::run_answer::{KnownRun, RunAnswer};
 use super::{Generation, job_document};
 use crate::body::Json;
 use crate::idempotency::Once;
@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// It is looked at after this long, and ever less often.
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(100);
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
+/// So many bytes of what a result has asked for are told beside it.
+const EXTENDED_BYTES_MAX: usize = 150_000;
 
 async fn start_single(
     once: Once,
@@ -69,7 +71,9 @@ pub(super) async fn carry_out(
     while Instant::now() + look_after < until {
         tokio::time::sleep(look_after).await;
         look_after = (look_after * 2).min(LOOK_EVERY_MAX);
-        match ended(&clients, id).await {
+        let looked = tokio::time::timeout_at(until, ended(&clients, id, generation)).await;
+        let Ok(looked) = looked else { break };
+        match looked {
             Ok(Some(known)) => return Ok(JsonAnswer(known.answer(generation)).into_response()),
             Ok(None) => {}
             // The run goes on; there is time for another look.
@@ -80,9 +84,11 @@ pub(super) async fn carry_out(
 }
 
 /// What came of a single run, once it has ended.
-async fn ended(clients: &Clients, id: RunId) -> Result<Option<KnownRun>, ApiProblem> {
+async fn ended(clients: &Clients, id: RunId, generation: Generation) -> Result<Option<KnownRun>, ApiProblem> {
     match clients.store.run_partition(id.job_run).await? {
-        Some(partition) if partition.run.status.is_terminal() => known(clients, &partition, id).await.map(Some),
+        Some(partition) if partition.run.status.is_terminal() => {
+            known(clients, &partition, id, generation).await.map(Some)
+        }
         _ => Ok(None),
     }
 }
@@ -122,20 +128,26 @@ pub(super) async fn result(
     State(clients): State<Clients>,
     AnyRun { partition, id }: AnyRun,
     generation: Generation,
-) -> Result<JsonAnswer<Value>, ApiProblem> {
-    Ok(JsonAnswer(known(&clients, &partition, id).await?.answer(generation)))
+) -> Result<JsonAnswer<RunAnswer>, ApiProblem> {
+    Ok(JsonAnswer(known(&clients, &partition, id, generation).await?.answer(generation)))
 }
 
-async fn known(clients: &Clients, partition: &RunPartition, id: RunId) -> Result<KnownRun, ApiProblem> {
+async fn known(
+    clients: &Clients,
+    partition: &RunPartition,
+    id: RunId,
+    generation: Generation,
+) -> Result<KnownRun, ApiProblem> {
     let view = SegmentView::read(clients, partition, keys::segment_of(id.payload_index)).await?;
     let (status, outcome) = view.outcome(partition, id.payload_index, clients.clock.now());
     let (mut result, mut extended) = (None, Vec::new());
     if let Some(outcome) = outcome {
         result = result_of(clients, outcome).await?;
-        if let Some(range) = outcome.extension {
+        // The first clients do not know of it.
+        if let Some(range) = outcome.extension.filter(|_| generation == Generation::Later) {
             let snapshot = clients.store.snapshot(id.job_run).await?;
             let count = range.count() as usize;
-            extended = clients.store.run_payloads_within(&snapshot, range.start, count, usize::MAX).await?;
+            extended = clients.store.run_payloads_within(&snapshot, range.start, count, EXTENDED_BYTES_MAX).await?;
         }
     }
     Ok(KnownRun {

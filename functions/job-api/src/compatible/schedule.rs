@@ -20,10 +20,13 @@ pub(super) fn schedule(schedule: &Schedule) -> Value {
     document
 }
 
-/// A calendar entry; none where it counts from a month's end, for which there is no word: without that, it would say
-/// something else.
+/// A calendar entry; none where it counts weeks, or from a month's end, for which there is no word: without that, it
+/// would say something else.
 fn calendar(calendar: &Calendar) -> Option<Value> {
     let Calendar { second, minute, hour, day_of_month, month, day_of_week, nth, year, comment } = calendar;
+    if nth.is_some() {
+        return None;
+    }
     let mut entry = json!({});
     for (name, field) in [
         ("second", second.as_ref().map(field)),
@@ -38,9 +41,6 @@ fn calendar(calendar: &Calendar) -> Option<Value> {
             None => {}
             Some(value) => entry[name] = value?,
         }
-    }
-    if let Some(nth) = nth {
-        entry["nth"] = json!(nth.get());
     }
     if let Some(comment) = comment {
         entry["comment"] = json!(comment);

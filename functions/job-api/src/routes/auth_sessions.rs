@@ -25,7 +25,7 @@ use crate::problem_response::ApiProblem;
 /// The auth session that a path names; it is there.
 pub(crate) struct FoundAuthSession {
     project: StoredProject,
-    session: StoredAuthSession,
+    pub(crate) session: StoredAuthSession,
 }
 
 impl FromRequestParts<Clients> for FoundAuthSession {
