@@ -97,8 +97,8 @@ impl Story {
         match (wanted, found) {
             (Value::Object(wanted), Value::Object(found)) => self.compare_objects(place, wanted, found),
             (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
-                let pairs = wanted.iter().zip(found).enumerate();
-                pairs.map(|(index, (wanted, found))| self.compare(&format!("{place}/{index}"), wanted, found)).collect()
+                let mut pairs = wanted.iter().zip(found).enumerate();
+                pairs.try_for_each(|(index, (wanted, found))| self.compare(&format!("{place}/{index}"), wanted, found))
             }
             (Value::String(pattern), found) if pattern.starts_with('<') => {
                 let is_so = self.stands_for(pattern.trim_matches(['<', '>']), found);
