@@ -1,10 +1,15 @@
 //! Single runs: one payload without a job, carried out, retried and delivered as any other.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sundial_devstack::{FunctionUsage, USAGE_PATH, Usage};
+use sundial_model::JobRunId;
+use sundial_model::job_run::JobRunStatus;
+use sundial_model::secret::SecretValues;
+use sundial_runtime::clock;
+use sundial_store::NewSingleRun;
 
 use crate::harness::login::{Login, PASSWORD};
 use crate::harness::{Answer, Api, Cloud, Target, pointers};
@@ -209,6 +214,7 @@ async fn one_can_be_ended_and_delivered_once_more_and_started_once_by_a_key() {
     );
     assert_eq!(exhausted[0]["detail"]["runId"], first["id"]);
     assert_eq!(target.calls().len(), 2);
+    cloud.items_at_rest().await;
     cloud.api.ok("DELETE", "/projects/shop", None).await;
 }
 
@@ -222,6 +228,34 @@ async fn start_signed_in() -> (Cloud, Login) {
 }
 
 #[tokio::test]
+async fn one_that_slips_past_the_deletion_of_its_project_never_starts() {
+    let (cloud, target) = start().await;
+    let (store, workspace) = (&cloud.dev.clients().store, cloud.dev.description().workspace_id);
+    let project = store.project(workspace, &"shop".parse().unwrap()).await.unwrap().unwrap();
+    cloud.api.ok("DELETE", "/projects/shop", None).await;
+    let new = NewSingleRun {
+        id: JobRunId::new(),
+        payload: serde_json::from_value(json!({ "apiName": "work" })).unwrap(),
+        sink: None,
+        auth_session: None,
+        triggered_by: None,
+    };
+    let (view, work) = store.record_single_run(&project, new, &SecretValues::default(), clock::now()).await.unwrap();
+    cloud.dev.clients().bus.hand_over(vec![work]).await;
+    let begun = Instant::now();
+    loop {
+        let run = store.run_partition(view.partition.run.id).await.unwrap().unwrap().run;
+        if run.status.is_terminal() {
+            assert_eq!((run.status, run.start_time), (JobRunStatus::Canceled, None));
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(target.calls().len(), 0);
+}
+
+#[tokio::test]
 async fn its_auth_session_is_checked_before_and_renewed_when_it_is_stale() {
     let (cloud, login) = start_signed_in().await;
     login.expire();
@@ -230,6 +264,7 @@ async fn its_auth_session_is_checked_before_and_renewed_when_it_is_stale() {
     let ended = cloud.api.wait_for(&path(&run), |run| run["status"] == "SUCCEEDED").await;
     assert_eq!((&ended["attempts"], &ended["authSession"]), (&json!(1), &json!({ "id": "login" })));
     assert_eq!(login.count("auth-sessions/create"), 2, "one of the creation, one of the renewal");
+    cloud.items_at_rest().await;
     let (status, _) = cloud.api.send("DELETE", "/projects/shop/auth-sessions/login", None).await;
     assert_eq!(status, 204, "no active run uses it");
 }

@@ -104,6 +104,9 @@ pub(crate) async fn acquire(clients: &Clients, run: JobRunId, number: u32) -> Re
         let owner = fresh_id().to_string();
         let mut lane = found.taken(owner.clone(), now + times.length);
         let starts = partition.run.status == JobRunStatus::Pending && lane.phase == LanePhase::Working;
+        if starts && clients.store.end_without_project(&partition.run, now).await? {
+            return Ok(None);
+        }
         if starts {
             partition.run.begin(now);
             lane.announce.push(Announcement::Started);

@@ -173,7 +173,7 @@ impl Store {
             return Err(StoreError::Conflict);
         }
         // This write refuses every job whose creation has read the project before it, so that
-        // none can slip in between the look at the list and the end.
+        // none can slip in between the look at the list and the end. (A single run that does never starts.)
         let deleting = StoredProject { deleting_since: Some(now), ..project.clone() };
         self.table.write(vec![deleting.put(Expect::Revision(project.revision))?]).await?;
         let revision = project.revision + 1;

@@ -33,7 +33,7 @@ use crate::run_payloads::extension_writes;
 use crate::run_view::RunView;
 use crate::secrets::put_secrets;
 use crate::snapshot::Snapshot;
-use crate::table::{Expect, Range, Write};
+use crate::table::{Expect, Range, Write, retry_on_conflict};
 use crate::{RUN_AGE_MAX, Store, keys};
 
 /// A single run to be recorded.
@@ -71,13 +71,17 @@ impl RunPartition {
     /// What the world is told about a single run.
     pub fn single_run_detail(&self) -> SingleRunDetail {
         let run = &self.run;
-        let lane = self.lanes.first();
         SingleRunDetail {
             workspace_id: run.workspace_id,
             project_id: run.project_id,
             project_name: run.project_name.clone(),
             run_id: RunId { job_run: run.id, payload_index: 0 },
-            status: if lane.is_some_and(|lane| lane.succeeded > 0) { RunStatus::Succeeded } else { RunStatus::Failed },
+            // Another lane may have gone on with it.
+            status: if self.lanes.iter().any(|lane| lane.succeeded > 0) {
+                RunStatus::Succeeded
+            } else {
+                RunStatus::Failed
+            },
             start_time: run.start_time,
             end_time: run.end_time,
         }
@@ -112,7 +116,10 @@ impl NewSingleRun {
             keep_until,
             revision: 1,
         };
-        let configuration = Configuration::default();
+        // Workers look there for how long an attempt may take.
+        let default = Configuration::default();
+        let request_timeout = self.payload.request_timeout.unwrap_or(default.request_timeout);
+        let configuration = Configuration { request_timeout, ..default };
         let definition = JobDefinition {
             configuration,
             sink: self.sink,
@@ -138,10 +145,11 @@ impl NewSingleRun {
 
 impl Store {
     /// Records a single run, all of it in one transaction. Answers with the run, and with what is to be handed
-    /// over. It relies on nothing of its project but what was read: so runs that start side by side never meet.
+    /// over. It relies on nothing of its project but what was read: so runs that start side by side never meet. Should
+    /// the project be deleted meanwhile, it never starts: see [`Store::end_without_project`].
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is a run of this id.
+    /// [`StoreError::Conflict`] when there is a run of this id, or the project is being deleted.
     pub async fn record_single_run(
         &self,
         project: &StoredProject,
@@ -149,6 +157,9 @@ impl Store {
         secrets: &SecretValues,
         now: Timestamp,
     ) -> Result<(RunView, WorkReady), StoreError> {
+        if !Self::takes_jobs(project, now) {
+            return Err(StoreError::Conflict);
+        }
         let secrets_id = (!secrets.is_empty()).then(SecretsId::new);
         let payload = [new.payload.clone()];
         let view = new.view(project, secrets_id, now, self.retention);
@@ -224,12 +235,41 @@ impl Store {
         text: String,
         now: Timestamp,
     ) -> Result<Vec<WorkReady>, StoreError> {
-        let found = self.auth_session(run.project_id, session).await?;
-        if found.is_some_and(|found| found.work.is_some() || found.usable_version() > refused) {
-            return Ok(Vec::new());
-        }
         let reason = Reason::new(ReasonType::AuthSessionInvalidMidJob, text);
-        let ended = self.end_job_run(run.id, &reason, |_| true, now).await?;
-        Ok(ended.map(|(_, work)| work).unwrap_or_default())
+        retry_on_conflict(async || {
+            let found = self.auth_session(run.project_id, session).await?;
+            if found.as_ref().is_some_and(|found| found.work.is_some() || found.usable_version() > refused) {
+                return Ok(Vec::new());
+            }
+            let expect = found.map_or(Expect::Nothing, |found| Expect::Revision(found.revision));
+            let check = Write::Check(keys::auth_session(run.project_id, session.as_str()), expect);
+            let Some(mut partition) = self.run_partition_to_change(run.id).await? else { return Ok(Vec::new()) };
+            if partition.run.status.is_terminal() {
+                return Ok(Vec::new());
+            }
+            let (mut writes, work) = partition.end(reason.clone(), now)?;
+            writes.extend([partition.run.no_longer_active(), check]);
+            self.table.write(writes).await?;
+            Ok(work)
+        })
+        .await
+    }
+
+    /// Ends a single run that has not started if its project is not there any more: it was recorded while that was
+    /// being deleted. Answers with whether it has.
+    ///
+    /// # Errors
+    /// When the table cannot be reached.
+    pub async fn end_without_project(&self, run: &StoredJobRun, now: Timestamp) -> Result<bool, StoreError> {
+        if run.job.is_some() {
+            return Ok(false);
+        }
+        let project = self.project(run.workspace_id, &run.project_name).await?;
+        if project.is_some_and(|project| project.id == run.project_id) {
+            return Ok(false);
+        }
+        let reason = Reason::new(ReasonType::Terminated, "its project was deleted");
+        self.end_job_run(run.id, &reason, |run| run.start_time.is_none(), now).await?;
+        Ok(true)
     }
 }

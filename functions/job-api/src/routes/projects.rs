@@ -124,16 +124,18 @@ pub(crate) async fn list(
     Ok(JsonAnswer(Page::filled(items, cursor_after, more.flatten())))
 }
 
-/// Deletes a project that has no jobs and no auth sessions.
+/// Deletes a project that has no jobs, no auth sessions and no active single runs.
 pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundProject(project): FoundProject,
 ) -> Result<StatusCode, ApiProblem> {
     match clients.store.delete_project(&project, clients.clock.now()).await {
         Ok(true) => Ok(StatusCode::NO_CONTENT),
-        Ok(false) => {
-            Err(Problem::new(ProblemCode::ProjectNotEmpty, "delete its jobs and its auth sessions first").into())
-        }
+        Ok(false) => Err(Problem::new(
+            ProblemCode::ProjectNotEmpty,
+            "delete its jobs and its auth sessions first, and let its single runs end",
+        )
+        .into()),
         Err(StoreError::Conflict) => Err(Problem::new(ProblemCode::Conflict, "it is being changed; try again").into()),
         Err(error) => Err(error.into()),
     }

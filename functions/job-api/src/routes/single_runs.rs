@@ -8,6 +8,7 @@ use http::request::Parts;
 use sundial_model::job::JobDefinition;
 use sundial_model::payload::IndexedPayload;
 use sundial_model::problem::Problem;
+use sundial_model::run::RunStatus;
 use sundial_model::secret::{HasSecrets, SecretValues};
 use sundial_model::single_run::SingleRun;
 use sundial_model::{InvalidFields, JobRunId, RunId};
@@ -17,7 +18,7 @@ use sundial_store::{NewSingleRun, RunPartition, RunView, keys};
 use super::payloads::{add_link, one};
 use super::redeliveries::{self, RedeliverBody};
 use super::{FoundProject, Workspace, parameter};
-use crate::body::{Json, OptionalJson, Page};
+use crate::body::{Json, OptionalJson, PAGE_BYTES_MAX, Page};
 use crate::check_job::{Place, check_definition_size};
 use crate::check_single_run::check_single_run;
 use crate::first_answer::{FirstAnswer, Subject};
@@ -96,11 +97,13 @@ pub(crate) async fn whole(clients: &Clients, partition: RunPartition) -> Result<
 }
 
 fn answer(RunView { partition, snapshot }: &RunView, run: sundial_model::run::Run) -> SingleRun {
+    let reason = partition.run.reason.clone().filter(|_| run.status == RunStatus::Canceled);
     SingleRun {
         run,
         project_id: partition.run.project_id,
         created_at: partition.run.created_at,
-        reason: partition.run.reason.clone(),
+        // One that ended by itself just before it was terminated has none.
+        reason,
         auth_session: snapshot.definition.auth_session.clone(),
         sink: snapshot.definition.sink.clone(),
         triggered_by: partition.run.triggered_by.clone(),
@@ -116,23 +119,32 @@ pub(crate) async fn list(
     /// So many are read at once.
     const AT_ONCE: usize = 10;
     let page = clients.store.single_runs(project.id, query.before()?, query.limit).await?;
-    let mut items = Vec::with_capacity(page.runs.len());
-    for some in page.runs.chunks(AT_ONCE) {
-        items.extend(try_join_all(some.iter().map(|view| listed(&clients, view))).await?);
-    }
     let place = |run: &SingleRun| keys::place_of_run(run.created_at, None, run.run.id.job_run);
-    let more = page.next_before.map(|before| query.cursor(&before));
+    let (mut items, mut bytes, mut is_full) = (Vec::with_capacity(page.runs.len()), 0, false);
+    for some in page.runs.chunks(AT_ONCE) {
+        is_full = bytes > PAGE_BYTES_MAX;
+        if is_full {
+            break;
+        }
+        let read = try_join_all(some.iter().map(|view| listed(&clients, view))).await?;
+        for run in read.into_iter().flatten() {
+            bytes += serde_json::to_vec(&run).map_or(0, |json| json.len());
+            items.push(run);
+        }
+    }
+    let more = if is_full { items.last().map(&place) } else { page.next_before };
+    let more = more.map(|before| query.cursor(&before));
     Ok(JsonAnswer(Page::filled(items, |run| query.cursor(&place(run)), more)))
 }
 
-/// A single run in a list.
-async fn listed(clients: &Clients, view: &RunView) -> Result<SingleRun, ApiProblem> {
+/// A single run in a list; none when its payload has passed its retention, which it may do a little earlier.
+async fn listed(clients: &Clients, view: &RunView) -> Result<Option<SingleRun>, ApiProblem> {
     let payload = clients.store.run_payloads_from(&view.snapshot, INDEX, 1).await?.pop();
-    let payload = payload.ok_or_else(|| Problem::not_found("such payload"))?;
+    let Some(payload) = payload else { return Ok(None) };
     let segment = SegmentView::read(clients, &view.partition, keys::segment_of(INDEX)).await?;
     let mut run = segment.run(&view.partition, payload, clients.clock.now());
     add_link(clients, &mut run).await?;
-    Ok(answer(view, run))
+    Ok(Some(answer(view, run)))
 }
 
 /// One single run, with its failed attempts and its deliveries.
