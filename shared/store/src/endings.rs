@@ -50,7 +50,7 @@ impl RunPartition {
 }
 
 pub(crate) fn by_user() -> Reason {
-    Reason::new(ReasonType::Terminated, "a user ended the job run")
+    Reason::new(ReasonType::Terminated, "a user ended it")
 }
 
 impl Store {
@@ -85,9 +85,9 @@ impl Store {
             return Ok((wake_at, Vec::new()));
         }
         let reason = if stored.too_old_at() <= now {
-            Reason::new(ReasonType::TooOld, "the job run was not done after 30 days")
+            Reason::new(ReasonType::TooOld, "it was not done after 30 days")
         } else {
-            Reason::new(ReasonType::Deadline, "the job run took longer than its job's maxDuration")
+            Reason::new(ReasonType::Deadline, "it took longer than its job's maxDuration")
         };
         // A retry may have given it more time since.
         let is_over = |run: &StoredJobRun| run.wake_at().is_some_and(|wake_at| wake_at <= now);

@@ -202,27 +202,22 @@ impl Store {
         &self,
         project: ProjectId,
         with_session: Option<&AuthSessionId>,
-    ) -> Result<Option<JobRunId>, StoreError> {
-        let active = self.active_single_runs(project).await?;
-        let is_wanted = |item: &&ActiveItem| with_session.is_none_or(|id| item.auth_session.as_ref() == Some(id));
-        Ok(active.iter().find(is_wanted).map(|item| item.run))
-    }
-
-    /// Whether a single run of a project that has not ended has an auth session.
-    ///
-    /// # Errors
-    /// When the table cannot be read.
-    pub(crate) async fn has_active_single_run_with_session(&self, project: ProjectId) -> Result<bool, StoreError> {
-        Ok(self.active_single_runs(project).await?.iter().any(|item| item.auth_session.is_some()))
-    }
-
-    async fn active_single_runs(&self, project: ProjectId) -> Result<Vec<ActiveItem>, StoreError> {
+    ) -> Result<Option<RunId>, StoreError> {
         let of_shard = async |shard| {
             let range = Range::prefix(&keys::single_runs(project, shard), keys::ACTIVE_PREFIX);
-            self.table.query_all(&range).await
+            match with_session {
+                // Any will do.
+                None => self.table.query(&range, 1).await,
+                Some(_) => self.table.query_all(&range).await,
+            }
         };
-        let shards = try_join_all((0..keys::RUNS_SHARDS).map(of_shard)).await?;
-        shards.into_iter().flatten().map(|item| read(item).map(|read| read.value)).collect()
+        for item in try_join_all((0..keys::RUNS_SHARDS).map(of_shard)).await?.into_iter().flatten() {
+            let item: ActiveItem = read(item)?.value;
+            if with_session.is_none_or(|id| item.auth_session.as_ref() == Some(id)) {
+                return Ok(Some(RunId { job_run: item.run, payload_index: 0 }));
+            }
+        }
+        Ok(None)
     }
 
     /// Ends a single run whose auth session was refused in the version `refused` and not renewed; unless the

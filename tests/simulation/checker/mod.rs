@@ -45,6 +45,8 @@ pub(crate) struct Checker {
     books: BTreeMap<JobUuid, JobBook>,
     uuids: HashMap<Key, JobUuid>,
     runs: HashMap<JobRunId, StoredJobRun>,
+    /// Single runs that stand among those that have not ended.
+    active: HashSet<JobRunId>,
     work: BTreeMap<JobRunId, WorkBook>,
     tokens: HashSet<TransactionToken>,
     trace: VecDeque<String>,
@@ -166,7 +168,7 @@ impl Checker {
 
     fn by_job(&mut self, writes: &[Write]) -> BTreeMap<JobUuid, JobChanges> {
         let mut by_job: BTreeMap<JobUuid, JobChanges> = BTreeMap::new();
-        let mut lanes = Vec::new();
+        let (mut lanes, mut single_runs) = (Vec::new(), HashSet::new());
         for change in writes.iter().filter_map(change) {
             match change {
                 Change::Job(job) => {
@@ -181,6 +183,7 @@ impl Checker {
                 }
                 Change::Run(run, is_new) => {
                     let Some(job) = run.job_uuid() else {
+                        single_runs.insert(run.id);
                         self.take_in_single_run(*run, is_new);
                         continue;
                     };
@@ -188,10 +191,19 @@ impl Checker {
                     if is_new { changes.new_runs.push(*run) } else { changes.changed_runs.push(*run) }
                 }
                 Change::NewLane(run) => lanes.push(run),
+                Change::Active(run, is_active) => {
+                    single_runs.insert(run);
+                    if is_active {
+                        self.active.insert(run)
+                    } else {
+                        self.active.remove(&run)
+                    };
+                }
                 Change::Waits(job, run, place) => by_job.entry(job).or_default().waits.push((place, run)),
                 Change::WaitsNoMore(job, _, place) => by_job.entry(job).or_default().waits_no_more.push(place),
             }
         }
+        self.check_active(&single_runs);
         for run in lanes {
             let known = self.runs.get(&run).and_then(StoredJobRun::job_uuid);
             let new = by_job.iter().find(|(_, changes)| changes.new_runs.iter().any(|new| new.id == run));
@@ -200,6 +212,15 @@ impl Checker {
             }
         }
         by_job
+    }
+
+    /// A single run stands among those that have not ended just as long as it has not.
+    fn check_active(&mut self, single_runs: &HashSet<JobRunId>) {
+        let has_ended = |run: &JobRunId| self.runs.get(run).is_none_or(|run| run.status.is_terminal());
+        if let Some(run) = single_runs.iter().find(|run| self.active.contains(*run) == has_ended(run)) {
+            let has_ended = has_ended(run);
+            self.object(format!("single run {run} has ended ({has_ended}), and is not among the others accordingly"));
+        }
     }
 
     /// A single run is of no job: nothing keeps it from starting, or lets it wait.

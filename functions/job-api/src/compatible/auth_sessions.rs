@@ -14,7 +14,7 @@ use sundial_model::{InvalidFields, OperationId};
 use sundial_runtime::Clients;
 
 use super::words::operation_error;
-use super::{Generation, job_document};
+use super::{Generation, documents};
 use crate::body::{Json, OptionalJson, PAGE_BYTES_MAX};
 use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
@@ -35,7 +35,7 @@ fn started(status: &str, operation: Option<OperationId>) -> Started {
 
 /// Creates a session of credentials. One without an id gets a new one, and one without parameters none of them.
 pub(super) async fn create(once: Once, project: FoundProject, Json(document): Json) -> Started {
-    let (mut document, translation) = job_document::auth_session(document);
+    let (mut document, translation) = documents::auth_session(document);
     translation.check()?;
     if let Some(fields) = document.as_object_mut() {
         let is_absent = |value: Option<&Value>| value.is_none_or(Value::is_null);
@@ -85,7 +85,7 @@ pub(super) async fn delete(clients: State<Clients>, found: FoundAuthSession) -> 
 
 /// Gives a session other settings and parameters.
 pub(super) async fn update(State(clients): State<Clients>, found: FoundAuthSession, Json(document): Json) -> Started {
-    let (mut document, translation) = job_document::auth_session(document);
+    let (mut document, translation) = documents::auth_session(document);
     translation.check()?;
     if let Some(fields) = document.as_object_mut() {
         // The clients cannot name it here.
@@ -97,7 +97,7 @@ pub(super) async fn update(State(clients): State<Clients>, found: FoundAuthSessi
 
 /// Has a session checked, and renewed if need be, as the body says.
 pub(super) async fn validate(once: Once, found: FoundAuthSession, OptionalJson(document): OptionalJson) -> Started {
-    let (document, translation) = job_document::validation(document.unwrap_or_else(|| json!({})));
+    let (document, translation) = documents::validation(document.unwrap_or_else(|| json!({})));
     translation.check()?;
     let settings: ValidateSettings = InvalidFields::read(document)?;
     let (_, operation) = auth_sessions::validate_session(once, found, settings).await?;

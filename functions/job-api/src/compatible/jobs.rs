@@ -12,7 +12,7 @@ use sundial_runtime::Clients;
 use super::generation::KnowsNewest;
 use super::job_answer::job;
 use super::job_update::Before;
-use super::{Generation, job_document};
+use super::{Generation, documents};
 use crate::body::{Json, OptionalJson, PAGE_BYTES_MAX};
 use crate::entity_tag::IfMatch;
 use crate::idempotency::Once;
@@ -31,10 +31,10 @@ pub(super) async fn create(
     project: FoundProject,
     Json(document): Json,
 ) -> Result<(StatusCode, JsonAnswer<Value>), ApiProblem> {
-    let (mut document, translation) = job_document::job(document);
+    let (mut document, translation) = documents::job(document);
     let renamed = translation.renamed.clone();
     translation.check()?;
-    job_document::drop_empty_schedule(&mut document);
+    documents::drop_empty_schedule(&mut document);
     let created = jobs::create(once, project, Json(document)).await.map_err(|problem| problem.naming(&renamed))?;
     let (status, (_, JsonAnswer(Job { id, .. }))) = created;
     Ok((status, JsonAnswer(json!({ "id": id, "message": "created" }))))
@@ -94,13 +94,13 @@ pub(super) async fn update(
     KnowsNewest(knows_newest): KnowsNewest,
     Json(document): Json,
 ) -> Answer {
-    let (mut document, translation) = job_document::job(document);
+    let (mut document, translation) = documents::job(document);
     let renamed = translation.renamed.clone();
     translation.check()?;
     let (_, JsonAnswer(before)) = whole(&clients, &found.job).await?;
     let shown = job(&before, workspace.id, Generation::Later, PAYLOAD_BYTES_MAX);
     Before { job: &before, shown: &shown, knows_newest }.keep(&mut document)?;
-    job_document::drop_empty_schedule(&mut document);
+    documents::drop_empty_schedule(&mut document);
     let updated = jobs::update(clients, found, expected, Json(document)).await;
     let (_, JsonAnswer(Job { id, .. })) = updated.map_err(|problem| problem.naming(&renamed))?;
     Ok(JsonAnswer(json!({ "id": id, "message": "updated job successfully" })))

@@ -8,10 +8,10 @@
 //! ever sent (`words.rs`).
 
 mod auth_sessions;
+mod documents;
 mod error;
 mod generation;
 mod job_answer;
-mod job_document;
 mod job_run_answer;
 mod job_runs;
 mod job_update;

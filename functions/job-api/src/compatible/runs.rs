@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::error::NotInTime;
 use super::run_answer::{KnownRun, RunAnswer};
-use super::{Generation, job_document};
+use super::{Generation, documents};
 use crate::body::Json;
 use crate::idempotency::Once;
 use crate::problem_response::ApiProblem;
@@ -38,7 +38,7 @@ async fn start_single(
     project: FoundProject,
     document: Value,
 ) -> Result<RunId, ApiProblem> {
-    let (document, translation) = job_document::single_run(document);
+    let (document, translation) = documents::single_run(document);
     let renamed = translation.renamed.clone();
     translation.check()?;
     let started = single_runs::create(once, workspace, project, Json(document)).await;

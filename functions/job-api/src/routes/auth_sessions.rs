@@ -141,8 +141,8 @@ pub(crate) async fn delete(
     State(clients): State<Clients>,
     FoundAuthSession { session, .. }: FoundAuthSession,
 ) -> Result<StatusCode, ApiProblem> {
-    if let Some(run) = clients.store.delete_auth_session(&session, clients.clock.now()).await? {
-        return Err(Problem::new(ProblemCode::Conflict, format!("run {run} uses it; end that first")).into());
+    if let Some(user) = clients.store.delete_auth_session(&session, clients.clock.now()).await? {
+        return Err(Problem::new(ProblemCode::Conflict, format!("{user} uses it; end that first")).into());
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -207,9 +207,9 @@ impl Renewal<'_> {
         self.fail(&RunError { code: "not-found".to_owned(), message, status_code: None }).await
     }
 
-    /// Pauses the job, and with it the run.
+    /// Pauses the job, and with it the run; a single run ends.
     async fn fail(&self, error: &RunError) -> Result<RenewalStep, StoreError> {
-        tracing::warn!(code = error.code, "the auth session was refused, and not renewed: the job is paused");
+        tracing::warn!(code = error.code, "the auth session was refused, and not renewed: its run does not go on");
         let Self { context, session, refused, .. } = self;
         let (store, now) = (&context.clients.store, context.clients.clock.now());
         let work = store.pause_without_session(&context.run, &session.reference.id, *refused, error, now).await?;

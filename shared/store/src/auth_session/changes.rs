@@ -6,7 +6,7 @@ use sundial_model::auth_session::{AuthSessionSettings, AuthSessionStatus, AuthSe
 use sundial_model::event::WorkReady;
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
-use sundial_model::{AuthSessionId, AuthSessionUuid, JobRunId, OperationId, SecretsId, Timestamp};
+use sundial_model::{AuthSessionId, AuthSessionUuid, OperationId, SecretsId, Timestamp};
 
 use super::{AskedBy, PARAMETERS, STATE, SessionWork, StoredAuthSession, StoredOperation, secret, wake_up};
 use crate::error::StoreError;
@@ -251,7 +251,7 @@ impl Store {
         &self,
         session: &StoredAuthSession,
         now: Timestamp,
-    ) -> Result<Option<JobRunId>, StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         retry_on_conflict(async || {
             let Some(session) = self.auth_session_as(session).await? else { return Ok(None) };
             // A run that wants to start after this look changes it; one that goes on once more finds that it is gone.

@@ -175,7 +175,8 @@ impl Store {
     }
 
     /// Pauses the job of a run whose auth session was refused in the version `refused` and not renewed, and the
-    /// job's active runs with it; a single run, which has no job, ends. Unless it is paused already, or the run has ended, or the session is another by
+    /// job's active runs with it; a single run, which has no job, ends. Not so if it is paused already, or the run
+    /// has ended, or the session is another by
     /// now.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Who uses auth sessions: found by looking at all jobs of a project and at its single runs that have not ended,
 //! because it is asked for rarely.
 
-use sundial_model::{AuthSessionId, JobRunId, ProjectId};
+use sundial_model::{AuthSessionId, ProjectId};
 
 use crate::Store;
 use crate::error::StoreError;
@@ -11,7 +11,7 @@ use crate::stored_job::StoredJob;
 const PAGE_LENGTH: usize = 100;
 
 impl Store {
-    /// An active job run or single run that uses a session, if there is one.
+    /// An active job run or single run that uses a session, if there is one, in words.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -19,7 +19,7 @@ impl Store {
         &self,
         project: ProjectId,
         id: &AuthSessionId,
-    ) -> Result<Option<JobRunId>, StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let mut after = None;
         loop {
             let page = self.jobs(project, after.as_ref(), PAGE_LENGTH).await?;
@@ -30,24 +30,23 @@ impl Store {
                 }
                 let snapshot = self.snapshot(*run).await?;
                 if snapshot.definition.auth_session.is_some_and(|reference| reference.id == *id) {
-                    return Ok(Some(*run));
+                    return Ok(Some(format!("job run {run}")));
                 }
             }
             after = page.next_after;
             if after.is_none() {
-                return self.active_single_run(project, Some(id)).await;
+                let single = self.active_single_run(project, Some(id)).await?;
+                return Ok(single.map(|run| format!("single run {run}")));
             }
         }
     }
 
-    /// Whether a project has auth sessions, or jobs or active single runs that name any.
+    /// Whether a project has auth sessions, or jobs that name any. (An active single run keeps its session there.)
     ///
     /// # Errors
     /// When the table cannot be read.
     pub async fn uses_auth_sessions(&self, project: ProjectId) -> Result<bool, StoreError> {
-        if !self.auth_sessions(project, None, 1).await?.is_empty()
-            || self.has_active_single_run_with_session(project).await?
-        {
+        if !self.auth_sessions(project, None, 1).await?.is_empty() {
             return Ok(true);
         }
         let names_one = |job: &StoredJob| job.definition.auth_session.is_some();

@@ -26,6 +26,8 @@ pub enum Change {
     NewLane(JobRunId),
     /// A run of a job waits for others to end, under this sort key.
     Waits(JobUuid, JobRunId, String),
+    /// A single run stands among those that have not ended, or, says the flag, no longer.
+    Active(JobRunId, bool),
     /// It does not wait any more.
     WaitsNoMore(JobUuid, JobRunId, String),
 }
@@ -43,6 +45,9 @@ pub fn change(write: &Write) -> Option<Change> {
             if let Some((job, run)) = waiting(pk, sk) {
                 return Some(Change::Waits(job, run, sk.clone()));
             }
+            if let Some(run) = active(pk, sk) {
+                return Some(Change::Active(run, true));
+            }
             let run = pk.strip_prefix("RUN#")?;
             if sk == keys::RUN {
                 return Some(Change::Run(Box::new(value(item)?), is_new));
@@ -51,12 +56,19 @@ pub fn change(write: &Write) -> Option<Change> {
                 .then(|| run.parse().ok().map(Change::NewLane))?
         }
         Write::Delete(key, _) if sk == "JOB" => Some(Change::NoJob(key.clone())),
-        Write::Delete(..) => waiting(pk, sk).map(|(job, run)| Change::WaitsNoMore(job, run, sk.clone())),
+        Write::Delete(..) => match active(pk, sk) {
+            Some(run) => Some(Change::Active(run, false)),
+            None => waiting(pk, sk).map(|(job, run)| Change::WaitsNoMore(job, run, sk.clone())),
+        },
     }
 }
 
 fn value<T: DeserializeOwned>(item: &crate::NewItem) -> Option<T> {
     read(item.attributes().clone()).ok().map(|read| read.value)
+}
+
+fn active(pk: &str, sk: &str) -> Option<JobRunId> {
+    pk.strip_prefix("SINGLE-RUNS#").and(sk.strip_prefix(keys::ACTIVE_PREFIX))?.parse().ok()
 }
 
 fn waiting(pk: &str, sk: &str) -> Option<(JobUuid, JobRunId)> {

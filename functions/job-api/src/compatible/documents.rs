@@ -1,4 +1,4 @@
-//! What clients send of jobs and runs, as the other face takes it.
+//! What clients send of jobs, runs and auth sessions, as the other face takes it.
 
 use serde_json::{Map, Value};
 
@@ -29,7 +29,7 @@ pub(super) fn job(document: Value) -> (Value, Translation) {
         if let Some(Value::Object(configuration)) = fields.get_mut("configuration") {
             refuse_proxy(configuration, "/configuration", translation);
         }
-        // A job that was read has both names; clients change the one that they know.
+        // The first clients have the other name.
         if let Some(session) = fields.remove("auth_session") {
             fields.insert("authSession".to_owned(), session);
             translation.renamed.push(("authSession", "auth_session"));
