@@ -11,11 +11,9 @@ mod output;
 mod schedule;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use sundial_model::sink::BucketName;
 use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -34,21 +32,7 @@ enum Command {
     Demo,
     /// Run the embedded cloud until it is stopped: the API, the functions and their storage. What is
     /// told on the bus of job runs is appended to events.jsonl in the data folder.
-    Dev {
-        /// The API's port; the next three are those of DynamoDB, S3 and the event bus.
-        #[arg(long, default_value_t = 9400)]
-        port: u16,
-        /// Where everything is kept.
-        #[arg(long, default_value = ".sundial")]
-        data_dir: PathBuf,
-        /// Just DynamoDB, S3 and a bus that appends to events.jsonl: no timer and no functions.
-        #[arg(long)]
-        storage_only: bool,
-        /// A bucket that jobs of the workspace may name as a sink without keys: Sundial's own role writes to it. It is made,
-        /// if it is not there. May be given several times.
-        #[arg(long, value_name = "BUCKET")]
-        allow_sink_bucket: Vec<BucketName>,
-    },
+    Dev(dev::DevArguments),
     /// Make workspaces and API keys, and revoke keys.
     #[command(subcommand)]
     Admin(admin::AdminCommand),
@@ -69,9 +53,9 @@ pub async fn main() -> ExitCode {
             start_log(Level::ERROR);
             demo::run().await
         }
-        Command::Dev { port, data_dir, storage_only, allow_sink_bucket } => {
+        Command::Dev(arguments) => {
             start_log(Level::INFO);
-            dev::run(*port, data_dir.clone(), *storage_only, allow_sink_bucket.clone()).await
+            dev::run(arguments.clone()).await
         }
         Command::Admin(command) => {
             start_log(Level::ERROR);

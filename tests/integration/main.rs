@@ -18,6 +18,7 @@ mod delivery_records;
 mod entity_tags;
 mod events;
 mod extensions;
+mod function_targets;
 mod generations;
 mod idempotency;
 mod idempotency_cut_off;

@@ -238,7 +238,7 @@ async fn one_that_slips_past_the_deletion_of_its_project_never_starts() {
         payload: serde_json::from_value(json!({ "apiName": "work" })).unwrap(),
         sink: None,
         auth_session: None,
-        triggered_by: None,
+        caller: None,
     };
     let (view, work) = store.record_single_run(&project, new, &SecretValues::default(), clock::now()).await.unwrap();
     cloud.dev.clients().bus.hand_over(vec![work]).await;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use sundial_devstack::{DevCloud, DevOptions, Mode};
+use sundial_devstack::{DevCloud, DevOptions, Mode, ReachableFunctions};
 use sundial_runtime::SinkBuckets;
 use sundial_simulation::{Statistics, Story, Violation, run_on, run_on_model};
 use sundial_store::keys::Key;
@@ -93,6 +93,8 @@ async fn nor_in_fifty_over_the_embedded_dynamodb() {
         allowed_cidrs: Vec::new(),
         own_sink_buckets: Vec::new(),
         sink_buckets: SinkBuckets::default(),
+        own_target_functions: Vec::new(),
+        target_functions: ReachableFunctions::default(),
     };
     let cloud = DevCloud::start(options).await.unwrap();
     let histories = (0..SEEDS_ON_DYNAMODB).map(|seed| history_on_dynamodb(&cloud, seed));

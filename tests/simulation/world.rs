@@ -11,7 +11,7 @@ use sundial_model::event::{Event, WorkReady};
 use sundial_model::lifecycle::Lifecycle;
 use sundial_model::{JobRunId, Timestamp, WorkspaceId};
 use sundial_outbound::results::model::ModelObjects;
-use sundial_outbound::{OutboundClient, ResultsBucket};
+use sundial_outbound::{OutboundClient, ResultsBucket, TargetFunctions};
 use sundial_runtime::{Clients, Clock, EventBus, Settings, SinkBuckets};
 use sundial_store::{Backend, RUN_AGE_MAX, Store, StoreError, Table, TransactionToken, Write};
 use tokio::sync::{Notify, Semaphore};
@@ -387,4 +387,5 @@ static SETTINGS: LazyLock<Settings> = LazyLock::new(|| Settings {
     lease: Duration::from_secs(45),
     allowed_cidrs: Vec::new(),
     sink_buckets: SinkBuckets::default(),
+    target_functions: TargetFunctions::default(),
 });

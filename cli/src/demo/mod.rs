@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sundial_devstack::demo_services::{CALLS_PER_TOKEN, PASSWORD, RECEIVER_PATH};
-use sundial_devstack::{DevCloud, DevOptions, Mode, loopback_ranges};
+use sundial_devstack::{DevCloud, DevOptions, Mode, ReachableFunctions, loopback_ranges};
 use sundial_runtime::SinkBuckets;
 
 use crate::api::Api;
@@ -38,6 +38,8 @@ pub(crate) async fn run() -> Result<(), String> {
         allowed_cidrs: loopback_ranges(),
         own_sink_buckets: Vec::new(),
         sink_buckets: SinkBuckets::default(),
+        own_target_functions: Vec::new(),
+        target_functions: ReachableFunctions::default(),
     };
     let cloud = DevCloud::start(options).await.map_err(|error| error.to_string())?;
     let description = cloud.description();

@@ -4,16 +4,25 @@
 //! these addresses again, because a deployment may have closed what it had opened.
 
 use serde_json::Value;
-use sundial_model::InvalidFields;
 use sundial_model::sink::{Notification, Sink};
 use sundial_model::target::Target;
+use sundial_model::{InvalidFields, WorkspaceId};
 use sundial_outbound::AddressGuard;
+use sundial_runtime::Settings;
 
-/// Checks a project's target.
-pub(crate) fn check_target(target: &Target, guard: &AddressGuard) -> Result<(), InvalidFields> {
+/// Checks a project's target: it must not lead where it must not, or be a function that the deployment does not
+/// let the workspace invoke.
+pub(crate) fn check_target(target: &Target, workspace: WorkspaceId, settings: &Settings) -> Result<(), InvalidFields> {
     let mut errors = InvalidFields::default();
     match target {
-        Target::Http { base_url, .. } => check(base_url.as_str(), "/target/baseUrl", guard, &mut errors),
+        Target::Http { base_url, .. } => {
+            check(base_url.as_str(), "/target/baseUrl", &settings.address_guard(), &mut errors);
+        }
+        Target::Lambda { function_arn, .. } if settings.target_functions.allows(workspace, function_arn) => {}
+        Target::Lambda { .. } => {
+            let message = "is no function that this deployment lets the workspace invoke; its operator can allow it";
+            errors.push("/target/functionArn", message);
+        }
     }
     errors.into_result()
 }

@@ -16,8 +16,7 @@ pub(crate) const PLAIN: &str =
 
 /// Whether calls of a target can carry a session.
 pub(crate) fn takes_sessions(target: &Target) -> bool {
-    let Target::Http { format, .. } = target;
-    *format == TargetFormat::Envelope
+    target.format() == TargetFormat::Envelope
 }
 
 /// Reads a session that is to be created.

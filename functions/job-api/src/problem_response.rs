@@ -116,7 +116,7 @@ pub(crate) struct RequestId(pub(crate) String);
 pub(crate) async fn render_problems(mut request: Request, next: Next) -> Response {
     let correlation_id = request_id(&request);
     request.extensions_mut().insert(RequestId(correlation_id.clone()));
-    let span = tracing::info_span!("request", %correlation_id, method = %request.method(), path = request.uri().path());
+    let span = tracing::info_span!("request", correlationId = correlation_id, method = %request.method(), path = request.uri().path());
     let mut response = next.run(request).instrument(span).await;
     if let Some(Problem { code, detail, errors: InvalidFields(errors) }) = response.extensions_mut().remove() {
         let extensions = Extensions { code: code.code(), correlation_id: correlation_id.clone(), errors };

@@ -8,7 +8,6 @@ use sundial_engine::attempt::{AfterFailure, ExtendedPayload, Verdict, after_fail
 use sundial_engine::auth_session::{SESSION_INVALID, refusal_uses_attempt};
 use sundial_model::payload::{PAYLOADS_MAX, Payload};
 use sundial_model::run::{FailedAttempt, RunError};
-use sundial_model::target::Target;
 use sundial_model::{RunId, Timestamp};
 use sundial_outbound::ResultsBucket;
 use sundial_outbound::answer_memory::HeldMemory;
@@ -197,6 +196,7 @@ async fn call(
     };
     let secrets = context.signing.valid_at(SigningPurpose::Calls, now);
     let call = TargetCall {
+        trace: &context.trace,
         target: &context.target,
         signing_secrets: &secrets,
         api: task.payload.payload.api_name.as_str(),
@@ -205,9 +205,8 @@ async fn call(
         context: &call_context,
         timeout,
     };
-    let Target::Http { format, .. } = &context.target;
     let answer = context.clients.outbound.call_target(call, now).await;
-    (judge(answer.result, *format), answer.memory)
+    (judge(answer.result, context.target.format()), answer.memory)
 }
 
 enum StoredResult {

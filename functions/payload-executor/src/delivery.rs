@@ -166,6 +166,7 @@ async fn deliver(
         api_name: &payload.api_name,
         parameters: payload.parameters.as_ref(),
         outcome: delivered,
+        trace: &context.trace,
     };
     let secrets = context.signing.valid_at(SigningPurpose::Webhooks, now);
     let signers = DeliverySigners { webhook_secrets: &secrets, own_role: context.clients.own_role.as_ref() };

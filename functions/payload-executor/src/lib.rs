@@ -33,6 +33,7 @@ use sundial_model::event::WorkReady;
 use sundial_runtime::Clients;
 use tokio::time::Instant;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 /// An invocation ends this long before Lambda ends it.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(10);
@@ -50,15 +51,15 @@ pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<WorkR
     // Boxed, because the compiler would otherwise lay out all that a worker can wait for in one type.
     match event.payload.detail {
         WorkReady::Lane { job_run_id, lane } => {
-            let span = tracing::info_span!("worker", %job_run_id, lane);
+            let span = tracing::info_span!("worker", correlationId = Empty, jobRunId = %job_run_id, lane);
             Box::pin(worker::work(clients, job_run_id, lane, end_at)).instrument(span).await?;
         }
         WorkReady::Closing { job_run_id, closing: generation } => {
-            let span = tracing::info_span!("closing", %job_run_id, generation);
+            let span = tracing::info_span!("closing", correlationId = Empty, jobRunId = %job_run_id, generation);
             Box::pin(closing::work(clients, job_run_id, generation, end_at)).instrument(span).await?;
         }
         WorkReady::AuthSession { project_id, auth_session_id } => {
-            let span = tracing::info_span!("auth session", %project_id, %auth_session_id);
+            let span = tracing::info_span!("auth session", projectId = %project_id, authSessionId = %auth_session_id);
             let begun = Instant::now();
             Box::pin(auth_session::work(clients, project_id, &auth_session_id, begun, end_at)).instrument(span).await?;
         }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use sundial_model::WorkspaceId;
 use sundial_model::secret::{SecretText, SecretValues};
 use sundial_model::sink::BucketName;
+use sundial_model::target::FunctionArn;
 use sundial_outbound::ResultsBucket;
 use sundial_outbound::signature::new_secret;
 use sundial_runtime::{Clients, SinkBuckets, clock};
@@ -16,7 +17,7 @@ use sundial_store::{DynamoDb, SigningSecrets};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, ReachableFunctions};
 use crate::data_folder::{DataFolder, DevDescription};
 use crate::demo_services::{self, Seen, TARGET_PATH};
 use crate::event_bus::Receiver;
@@ -49,6 +50,10 @@ pub struct DevOptions {
     pub own_sink_buckets: Vec<BucketName>,
     /// The same for other workspaces.
     pub sink_buckets: SinkBuckets,
+    /// Functions that may be targets of the workspace that is made here.
+    pub own_target_functions: Vec<FunctionArn>,
+    /// The same for other workspaces, and where all of them are.
+    pub target_functions: ReachableFunctions,
 }
 
 /// The embedded cloud, running until the process ends.
@@ -81,7 +86,12 @@ impl DevCloud {
         for bucket in &options.own_sink_buckets {
             sink_buckets.allow(description.workspace_id, bucket);
         }
-        let connection = Connection::allowing(&description, options.lease, options.allowed_cidrs, sink_buckets)?;
+        let mut functions = options.target_functions;
+        for function in options.own_target_functions {
+            functions.allowed.allow(description.workspace_id, function);
+        }
+        let (lease, allowed_cidrs) = (options.lease, options.allowed_cidrs);
+        let connection = Connection::allowing(&description, lease, allowed_cidrs, sink_buckets, functions)?;
         let clients = connection.clients.clone();
         let table = DynamoDb::new(connection.dynamodb.clone(), &description.table_name);
         table.create_if_missing().await.map_err(|error| DevError::while_doing("making the table", error))?;
@@ -240,6 +250,6 @@ async fn prepare_project(clients: &Clients, description: &DevDescription) -> Res
 
 /// Whether the target is the one that was made for the user, at whatever port.
 fn is_ours(target: &sundial_model::target::Target) -> bool {
-    let sundial_model::target::Target::Http { base_url, .. } = target;
+    let sundial_model::target::Target::Http { base_url, .. } = target else { return false };
     base_url.as_str().starts_with("http://127.0.0.1:") && base_url.as_str().ends_with(TARGET_PATH)
 }

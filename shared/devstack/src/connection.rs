@@ -6,10 +6,10 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use sundial_outbound::ResultsBucket;
+use sundial_outbound::{ResultsBucket, TargetFunctions};
 use sundial_runtime::EventBus;
 use sundial_runtime::clients::{http_client, timeouts};
-use sundial_runtime::{Clients, Settings, SinkBuckets};
+use sundial_runtime::{Clients, SdkClients, Settings, SinkBuckets};
 use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::DevError;
@@ -22,6 +22,22 @@ pub fn loopback_ranges() -> Vec<IpNet> {
     let v4 = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
     let v6 = Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128);
     vec![v4.into(), v6.into()]
+}
+
+/// Functions that may be targets: there is no Lambda in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReachableFunctions {
+    /// Where they are invoked: an emulator such as `cargo lambda watch` or `sam local start-lambda`.
+    pub url: String,
+    /// Which ones may be invoked.
+    pub allowed: TargetFunctions,
+}
+
+impl Default for ReachableFunctions {
+    /// None, at the port that `cargo lambda watch` has.
+    fn default() -> Self {
+        Self { url: "http://127.0.0.1:9000".to_owned(), allowed: TargetFunctions::default() }
+    }
 }
 
 /// The clients of the functions, and those below them.
@@ -43,11 +59,11 @@ impl Connection {
     /// # Errors
     /// When the TLS configuration of this machine cannot be read.
     pub fn open(description: &DevDescription, lease: Duration) -> Result<Self, DevError> {
-        Self::allowing(description, lease, loopback_ranges(), SinkBuckets::default())
+        Self::allowing(description, lease, loopback_ranges(), SinkBuckets::default(), ReachableFunctions::default())
     }
 
-    /// The same, where other ranges may be called than the public ones and these, and the own role may write to
-    /// these buckets.
+    /// The same, where other ranges may be called than the public ones and these, the own role may write to
+    /// these buckets, and these functions may be invoked.
     ///
     /// # Errors
     /// As [`Connection::open`].
@@ -56,6 +72,7 @@ impl Connection {
         lease: Duration,
         allowed_cidrs: Vec<IpNet>,
         sink_buckets: SinkBuckets,
+        functions: ReachableFunctions,
     ) -> Result<Self, DevError> {
         let settings = Settings {
             table: description.table_name.clone(),
@@ -65,6 +82,7 @@ impl Connection {
             lease,
             allowed_cidrs,
             sink_buckets,
+            target_functions: functions.allowed,
         };
         let credentials =
             Credentials::new(&description.access_key_id, &description.secret_access_key, None, None, "dev.json");
@@ -83,7 +101,9 @@ impl Connection {
         let s3 = aws_sdk_s3::Client::from_conf(s3);
         let dynamodb = aws_sdk_dynamodb::Client::new(&at(&description.dynamodb_url));
         let eventbridge = aws_sdk_eventbridge::Client::new(&at(&description.events_url));
-        let clients = Clients::assemble(settings, dynamodb.clone(), s3.clone(), eventbridge.clone());
+        let lambda = aws_sdk_lambda::Client::new(&at(&functions.url));
+        let sdk = SdkClients { dynamodb: dynamodb.clone(), s3: s3.clone(), eventbridge: eventbridge.clone(), lambda };
+        let clients = Clients::assemble(settings, sdk, http_client);
         Ok(Self { clients: clients.map_err(|error| DevError(error.to_string()))?, dynamodb, s3, eventbridge })
     }
 

@@ -17,7 +17,7 @@ mod usage;
 mod usage_interceptor;
 
 pub use cloud::{DevCloud, DevOptions, Mode};
-pub use connection::{Connection, loopback_ranges};
+pub use connection::{Connection, ReachableFunctions, loopback_ranges};
 pub use data_folder::DevDescription;
 pub use folder_store::FolderStore;
 pub use usage::{CallUsage, FunctionUsage, USAGE_PATH, Usage};

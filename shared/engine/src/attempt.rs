@@ -45,8 +45,24 @@ pub enum CallResult {
     Timeout,
     /// No connection, or it broke.
     ConnectionError(String),
-    /// The address must not be called.
+    /// The address must not be called, or the function.
     BlockedAddress(String),
+    /// What a function returned, as JSON: a result, or the error that it ended with.
+    Returned(Vec<u8>),
+    /// A function broke: what Lambda says of that, as JSON.
+    FunctionError(Vec<u8>),
+    /// There is no room for another invocation of a function at the moment.
+    Throttled {
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A function could not be invoked.
+    InvocationRefused {
+        /// The HTTP status of the refusal.
+        status: u16,
+        /// Why.
+        message: String,
+    },
 }
 
 /// A payload that a result adds to the job run.
@@ -124,6 +140,18 @@ pub fn judge(call: CallResult, format: TargetFormat) -> Verdict {
         CallResult::Timeout => failure("timeout", "the target did not answer in time", None, true),
         CallResult::ConnectionError(message) => failure("connection-error", message, None, true),
         CallResult::BlockedAddress(message) => failure("blocked-address", message, None, false),
+        CallResult::Returned(body) => judge_returned(&body),
+        CallResult::FunctionError(body) => judge_function_error(&body),
+        CallResult::Throttled { retry_after } => {
+            let message = "the function has no room for another invocation at the moment".to_owned();
+            let error = RunError { code: "throttled".to_owned(), message, status_code: Some(429) };
+            Verdict::Failure { error, is_retryable: true, retry_after }
+        }
+        CallResult::InvocationRefused { status, message } => {
+            let error = RunError { code: format!("http-{status}"), message, status_code: Some(status) };
+            // 409 is a function that is being made ready.
+            Verdict::Failure { error, is_retryable: is_retried(status) || status == 409, retry_after: None }
+        }
     }
 }
 
@@ -232,22 +260,71 @@ struct RefusalError {
     retryable: Option<bool>,
 }
 
+impl RefusalError {
+    /// The error as it is kept, and whether the target says that it may pass.
+    fn bounded(self, status_code: Option<u16>) -> (RunError, Option<bool>) {
+        let error = RunError {
+            code: self.code.chars().take(ERROR_CODE_LENGTH_MAX).collect(),
+            message: self.message.chars().take(ERROR_MESSAGE_LENGTH_MAX).collect(),
+            status_code,
+        };
+        (error, self.retryable)
+    }
+}
+
 /// Codes and messages of a target are kept up to these lengths, in characters.
 const ERROR_CODE_LENGTH_MAX: usize = 128;
 const ERROR_MESSAGE_LENGTH_MAX: usize = 2000;
 
-fn judge_refusal(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Verdict {
-    let by_status = matches!(status, 408 | 425 | 429 | 500..=599);
-    let (code, message, said) = match serde_json::from_slice::<Refusal>(body) {
-        Ok(Refusal { error }) => (
-            error.code.chars().take(ERROR_CODE_LENGTH_MAX).collect(),
-            error.message.chars().take(ERROR_MESSAGE_LENGTH_MAX).collect(),
-            error.retryable,
-        ),
-        Err(_) => (format!("http-{status}"), format!("the target answered with status {status}"), None),
+/// Whether a call that was refused with this status may do better next time.
+fn is_retried(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
+}
+
+/// What Lambda says about a function that broke.
+#[derive(Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FunctionErrorDocument {
+    #[serde(default)]
+    error_type: String,
+    #[serde(default)]
+    error_message: String,
+}
+
+fn judge_function_error(body: &[u8]) -> Verdict {
+    let document: FunctionErrorDocument = serde_json::from_slice(body).unwrap_or_default();
+    let FunctionErrorDocument { error_type, error_message } = document;
+    // Lambda has ended the invocation: "… Task timed out after 3.00 seconds".
+    let has_timed_out = error_type == "Sandbox.Timedout" || error_message.contains("Task timed out after");
+    if has_timed_out {
+        return failure("timeout", "the function did not end in the time that it has", None, true);
+    }
+    let message = match (error_type.as_str(), error_message.as_str()) {
+        ("", "") => "the function failed without saying why".to_owned(),
+        ("", message) => message.to_owned(),
+        (error_type, "") => error_type.to_owned(),
+        (error_type, message) => format!("{error_type}: {message}"),
     };
-    let error = RunError { code, message, status_code: Some(status) };
-    Verdict::Failure { error, is_retryable: said.unwrap_or(by_status), retry_after }
+    failure("function-error", message.chars().take(ERROR_MESSAGE_LENGTH_MAX).collect::<String>(), None, true)
+}
+
+/// A function has no status to tell a failure by, so that it says so itself; what it does not say is final may be
+/// tried again, as when it breaks.
+fn judge_returned(body: &[u8]) -> Verdict {
+    let Ok(Refusal { error }) = serde_json::from_slice(body) else { return judge_envelope(body) };
+    let (error, said) = error.bounded(None);
+    Verdict::Failure { error, is_retryable: said.unwrap_or(true), retry_after: None }
+}
+
+fn judge_refusal(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Verdict {
+    let (error, said) = match serde_json::from_slice::<Refusal>(body) {
+        Ok(Refusal { error }) => error.bounded(Some(status)),
+        Err(_) => {
+            let message = format!("the target answered with status {status}");
+            (RunError { code: format!("http-{status}"), message, status_code: Some(status) }, None)
+        }
+    };
+    Verdict::Failure { error, is_retryable: said.unwrap_or(is_retried(status)), retry_after }
 }
 
 #[cfg(test)]
@@ -312,6 +389,39 @@ mod tests {
         check(CallResult::Timeout, envelope, Err(("timeout", true)));
         check(CallResult::ConnectionError("refused".into()), envelope, Err(("connection-error", true)));
         check(CallResult::BlockedAddress("10.0.0.1".into()), envelope, Err(("blocked-address", false)));
+    }
+
+    #[test]
+    fn functions_break_run_out_of_time_or_are_not_there() {
+        let envelope = TargetFormat::Envelope;
+        let broken = |body: &str| CallResult::FunctionError(body.as_bytes().to_vec());
+        let error = |call| match judge(call, envelope) {
+            Verdict::Failure { error, is_retryable, .. } => (error.code, error.message, is_retryable),
+            Verdict::Success { .. } => panic!("a failure"),
+        };
+        let returned = |body: &str| CallResult::Returned(body.as_bytes().to_vec());
+        check(returned(r#"{"result": [1]}"#), envelope, Ok(json!([1])));
+        check(returned("null"), envelope, Err(("invalid-answer", false)));
+        check(returned(""), envelope, Ok(json!(null)));
+        check(returned(r#"{"error": {"code": "sold-out"}}"#), envelope, Err(("sold-out", true)));
+        check(returned(r#"{"error": {"code": "gone", "retryable": false}}"#), envelope, Err(("gone", false)));
+        let (code, message, is_retried) = error(broken(r#"{"errorType": "KeyError", "errorMessage": "'sku'"}"#));
+        assert_eq!((code.as_str(), message.as_str(), is_retried), ("function-error", "KeyError: 'sku'", true));
+        check(broken("nonsense"), envelope, Err(("function-error", true)));
+        let timeout = r#"{"errorMessage": "2026-01-01T00:00:00Z 1-2 Task timed out after 3.00 seconds"}"#;
+        check(broken(timeout), envelope, Err(("timeout", true)));
+        check(broken(r#"{"errorType": "Sandbox.Timedout"}"#), envelope, Err(("timeout", true)));
+        let wait = Some(Duration::from_secs(7));
+        let Verdict::Failure { error, is_retryable, retry_after } =
+            judge(CallResult::Throttled { retry_after: wait }, envelope)
+        else {
+            panic!("a failure")
+        };
+        assert_eq!((error.code.as_str(), is_retryable, retry_after), ("throttled", true, wait));
+        for (status, retried) in [(403, false), (404, false), (409, true), (413, false), (500, true), (502, true)] {
+            let refused = CallResult::InvocationRefused { status, message: "why".to_owned() };
+            check(refused, envelope, Err((&format!("http-{status}"), retried)));
+        }
     }
 
     #[test]

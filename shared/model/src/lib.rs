@@ -30,6 +30,7 @@ pub mod sink;
 pub mod target;
 pub mod text;
 pub mod timestamp;
+pub mod trace;
 
 pub use identifiers::{
     AuthSessionId, AuthSessionUuid, JobId, JobRunId, JobUuid, OperationId, PayloadPartId, ProjectId, ProjectName,

@@ -17,6 +17,7 @@ use crate::payload::{ApiName, Parameters, PayloadList};
 use crate::schedule::{CalendarUnit, Matches, Nth, Schedule, ScheduleSpecification};
 use crate::secret::SecretText;
 use crate::sink::{BucketName, KeyPrefix, Region};
+use crate::target::{FunctionArn, Qualifier};
 use crate::text::{Description, PauseReason};
 use crate::timestamp::Timestamp;
 
@@ -86,6 +87,8 @@ leaves! {
     HttpUrl as "HttpUrl": url();
     BaseUrl as "BaseUrl": url();
     BucketName as "BucketName": json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]*(?:\\.?[a-z0-9-]+)*[a-z0-9]$", "minLength": 3, "maxLength": 63 });
+    FunctionArn as "FunctionArn": json!({ "type": "string", "pattern": "^arn:aws[A-Za-z0-9-]*:lambda:[A-Za-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}$" });
+    Qualifier as "Qualifier": json!({ "type": "string", "pattern": "^(?:\\$LATEST|[A-Za-z0-9_-]{1,128})$" });
     Region as "Region": json!({ "type": "string", "pattern": "^[A-Za-z0-9-]{1,32}$" });
     KeyPrefix as "KeyPrefix": json!({ "type": "string", "pattern": KEY_PREFIX, "maxLength": 512 });
     SecretText as "SecretText": json!({

@@ -16,6 +16,7 @@ use url::Url;
 use crate::answer::{AnswerLimit, OutboundAnswer, read_answer};
 use crate::answer_memory::AnswerMemory;
 use crate::call_failure::failure;
+use crate::function::{FunctionCaller, Invocation};
 use crate::guard::{AddressGuard, literal_address};
 use crate::resolver::{GuardedResolver, Resolver, SystemResolver};
 
@@ -26,7 +27,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The client; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct OutboundClient(Arc<dyn Transport>);
+pub struct OutboundClient {
+    transport: Arc<dyn Transport>,
+    functions: Option<Arc<FunctionCaller>>,
+    memory: AnswerMemory,
+}
 
 /// What carries requests: HTTP, or a simulation of the world outside.
 pub trait Transport: Debug + Send + Sync {
@@ -97,17 +102,31 @@ impl OutboundClient {
             .user_agent(concat!("sundial/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(GuardedResolver { resolver, guard: guard.clone() }))
             .build()?;
-        Ok(Self::over(Arc::new(GuardedHttp { client, guard, memory })))
+        let transport = Arc::new(GuardedHttp { client, guard, memory: memory.clone() });
+        Ok(Self { transport, functions: None, memory })
     }
 
     /// A client over something that carries its requests.
     pub fn over(transport: Arc<dyn Transport>) -> Self {
-        Self(transport)
+        Self { transport, functions: None, memory: AnswerMemory::default() }
+    }
+
+    /// The same client, which also invokes functions.
+    pub fn invoking(self, functions: FunctionCaller) -> Self {
+        Self { functions: Some(Arc::new(functions)), ..self }
     }
 
     /// Sends a request and reads the answer.
     pub async fn send(&self, request: OutboundRequest) -> OutboundAnswer {
-        self.0.send(request).await
+        self.transport.send(request).await
+    }
+
+    /// Invokes a function and waits for what it returns.
+    pub(crate) async fn invoke(&self, invocation: Invocation<'_>, event: Vec<u8>) -> OutboundAnswer {
+        match &self.functions {
+            Some(functions) => functions.invoke(invocation, event, &self.memory).await,
+            None => CallResult::BlockedAddress("nothing here invokes functions".to_owned()).into(),
+        }
     }
 }
 

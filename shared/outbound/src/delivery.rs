@@ -9,10 +9,12 @@ use sundial_engine::sink_delivery::DeliveryFailure;
 use sundial_model::Timestamp;
 use sundial_model::secret::SecretText;
 use sundial_model::target::{Headers, HttpUrl};
+use sundial_model::trace::TraceId;
 
 use crate::answer::AnswerLimit;
 use crate::client::{OutboundClient, OutboundRequest, add_headers};
 use crate::signature::sign;
+use crate::traceparent::add_traceparent;
 
 /// Who has not answered after this long has not taken the delivery.
 pub(crate) const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -66,17 +68,26 @@ impl OutboundClient {
     }
 }
 
+/// What a webhook says.
+pub(crate) struct Message<'a> {
+    /// The same for every try.
+    pub(crate) id: &'a str,
+    /// The trace that it belongs to.
+    pub(crate) trace: &'a TraceId,
+    pub(crate) body: Vec<u8>,
+}
+
 /// A webhook by the Standard Webhooks rules: the user's headers first, so that none of ours is replaced.
 pub(crate) fn signed_post(
     url: &HttpUrl,
     user_headers: &Headers,
     webhook_secrets: &[SecretText],
-    message_id: &str,
-    body: Vec<u8>,
+    Message { id: message_id, trace, body }: Message<'_>,
     now: Timestamp,
 ) -> OutboundRequest {
     let mut headers = json_headers();
     add_headers(&mut headers, user_headers);
+    add_traceparent(&mut headers, trace);
     sign(&mut headers, webhook_secrets, message_id, now, &body);
     request(Method::POST, url.as_str().to_owned(), headers, body)
 }
@@ -113,6 +124,10 @@ fn outcome(result: CallResult, duration: Duration) -> DeliveryOutcome {
             (None, None, "the receiver did not answer in time".to_owned(), Vec::new())
         }
         CallResult::ConnectionError(message) | CallResult::BlockedAddress(message) => (None, None, message, Vec::new()),
+        CallResult::Returned(_)
+        | CallResult::FunctionError(_)
+        | CallResult::Throttled { .. }
+        | CallResult::InvocationRefused { .. } => (None, None, "a function is no receiver".to_owned(), Vec::new()),
     };
     let kept = &body[..body.len().min(ANSWER_BYTES_KEPT)];
     DeliveryOutcome {

@@ -7,9 +7,10 @@ use sundial_model::Timestamp;
 use sundial_model::lifecycle::JobRunDetail;
 use sundial_model::secret::SecretText;
 use sundial_model::sink::Notification;
+use sundial_model::trace::TraceId;
 
 use crate::client::{OutboundClient, OutboundRequest};
-use crate::delivery::{DeliveryOutcome, signed_post};
+use crate::delivery::{DeliveryOutcome, Message, signed_post};
 
 /// The one type of notification there is: a run has ended. How, is said by the status in its data.
 const RUN_ENDED: &str = "job-run.completed";
@@ -31,10 +32,11 @@ impl OutboundClient {
         notification: &Notification,
         webhook_secrets: &[SecretText],
         detail: &JobRunDetail,
+        trace: &TraceId,
         now: Timestamp,
     ) -> DeliveryOutcome {
         let begun = Instant::now();
-        self.try_to_deliver(notification_request(notification, webhook_secrets, detail, now), begun).await
+        self.try_to_deliver(notification_request(notification, webhook_secrets, detail, trace, now), begun).await
     }
 }
 
@@ -42,6 +44,7 @@ fn notification_request(
     notification: &Notification,
     webhook_secrets: &[SecretText],
     detail: &JobRunDetail,
+    trace: &TraceId,
     now: Timestamp,
 ) -> Result<OutboundRequest, String> {
     let timestamp = detail.end_time.unwrap_or(now);
@@ -49,7 +52,7 @@ fn notification_request(
     let body = serde_json::to_vec(&body).map_err(|error| format!("the body cannot be written: {error}"))?;
     let Notification::Webhook { url, headers } = notification;
     let message_id = format!("{}_{}", detail.job_run_id, detail.generation);
-    Ok(signed_post(url, headers, webhook_secrets, &message_id, body, now))
+    Ok(signed_post(url, headers, webhook_secrets, Message { id: &message_id, trace, body }, now))
 }
 
 #[cfg(test)]
@@ -97,7 +100,7 @@ mod tests {
         let notification = json!({ "type": "webhook", "url": "https://example.com/hook", "headers": { "X-Key": "k" } });
         let notification: Notification = InvalidFields::read(notification).expect("a notification");
         let client = OutboundClient::over(Arc::clone(&receiver) as Arc<dyn Transport>);
-        let outcome = client.notify(&notification, &[SecretText::new(secret)], detail, now).await;
+        let outcome = client.notify(&notification, &[SecretText::new(secret)], detail, &detail.job_run_id.into(), now).await;
         (outcome, std::mem::take(&mut *receiver.1.lock().expect("a lock")))
     }
 

@@ -9,11 +9,12 @@ use sundial_model::payload::{ApiName, Parameters};
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
 use sundial_model::sink::Sink;
+use sundial_model::trace::TraceId;
 use sundial_model::{AuthSessionId, JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, WorkspaceId};
 
 use crate::bucket::{error_code_of_bucket, presign_put};
 use crate::client::{OutboundClient, OutboundRequest};
-use crate::delivery::{json_headers, request, signed_post};
+use crate::delivery::{Message, json_headers, request, signed_post};
 use crate::own_role::OwnRole;
 
 pub use crate::delivery::DeliveryOutcome;
@@ -43,6 +44,8 @@ pub struct Delivery<'a> {
     pub parameters: Option<&'a Parameters>,
     /// What came of it.
     pub outcome: DeliveredOutcome<'a>,
+    /// The trace that the delivery belongs to.
+    pub trace: &'a TraceId,
 }
 
 /// What came of a run.
@@ -184,7 +187,8 @@ async fn delivery_request(
     match sink {
         Sink::Webhook { url, headers, .. } => {
             let message_id = format!("{}_{}", delivery.run_id(), delivery.generation);
-            Ok(signed_post(url, headers, signers.webhook_secrets, &message_id, body, now))
+            let message = Message { id: &message_id, trace: delivery.trace, body };
+            Ok(signed_post(url, headers, signers.webhook_secrets, message, now))
         }
         Sink::S3 { prefix, .. } => {
             let key = delivery.object_key(prefix.as_ref().map_or("", |prefix| prefix.as_str()));
@@ -197,11 +201,11 @@ async fn delivery_request(
 
 #[cfg(test)]
 pub(crate) fn example_delivery(outcome: DeliveredOutcome<'_>) -> Delivery<'_> {
-    static NAMES: std::sync::LazyLock<(ProjectName, JobId, ApiName)> = std::sync::LazyLock::new(|| {
-        let name = "shop".parse().expect("a name");
-        (name, "nightly".parse().expect("an id"), "prices/fetch".parse().expect("a name"))
+    static NAMES: std::sync::LazyLock<(ProjectName, JobId, ApiName, TraceId)> = std::sync::LazyLock::new(|| {
+        let (name, trace) = ("shop".parse().expect("a name"), JobRunId::new().into());
+        (name, "nightly".parse().expect("an id"), "prices/fetch".parse().expect("a name"), trace)
     });
-    let (project_name, job_id, api_name) = &*NAMES;
+    let (project_name, job_id, api_name, trace) = &*NAMES;
     Delivery {
         workspace_id: WorkspaceId::new(),
         project_id: ProjectId::new(),
@@ -214,6 +218,7 @@ pub(crate) fn example_delivery(outcome: DeliveredOutcome<'_>) -> Delivery<'_> {
         api_name,
         parameters: None,
         outcome,
+        trace,
     }
 }
 

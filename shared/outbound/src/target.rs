@@ -11,11 +11,14 @@ use sundial_engine::attempt::{ANSWER_BYTES_MAX, CallResult};
 use sundial_model::payload::Parameters;
 use sundial_model::secret::SecretText;
 use sundial_model::target::{Target, TargetFormat};
+use sundial_model::trace::TraceId;
 use sundial_model::{AuthSessionId, JobId, JobRunId, ProjectId, Timestamp, WorkspaceId};
 
 use crate::answer::{AnswerLimit, OutboundAnswer};
 use crate::client::{OutboundClient, OutboundRequest, add_headers};
+use crate::function::Invocation;
 use crate::signature::sign;
+use crate::traceparent::traceparent;
 
 /// What a target is called with, around the parameters.
 #[derive(Clone, Debug, Serialize)]
@@ -97,6 +100,8 @@ pub struct TargetCall<'a> {
     pub auth_session: Option<CallSession<'a>>,
     /// And what around it.
     pub context: &'a CallContext,
+    /// The trace that it belongs to.
+    pub trace: &'a TraceId,
     /// How long it may take, but for the time that its answer waits for memory of ours.
     pub timeout: Duration,
 }
@@ -104,8 +109,7 @@ pub struct TargetCall<'a> {
 impl OutboundClient {
     /// Calls a target. The answer's memory is to be held until what came of it is recorded or stored.
     pub async fn call_target(&self, call: TargetCall<'_>, now: Timestamp) -> OutboundAnswer {
-        let Target::Http { base_url, headers: user_headers, format } = call.target;
-        let body = match format {
+        let body = match call.target.format() {
             TargetFormat::Envelope => {
                 let TargetCall { api, parameters, auth_session, context, .. } = call;
                 serde_json::to_vec(&Envelope { api, parameters, auth_session, context })
@@ -118,11 +122,20 @@ impl OutboundClient {
         let Ok(body) = body else {
             return CallResult::ConnectionError("the request cannot be written".to_owned()).into();
         };
+        let traceparent = traceparent(call.trace);
+        let (base_url, user_headers) = match call.target {
+            Target::Http { base_url, headers, .. } => (base_url, headers),
+            Target::Lambda { function_arn: function, qualifier } => {
+                let (workspace, qualifier) = (call.context.workspace_id, qualifier.as_ref());
+                let (traceparent, timeout) = (traceparent.as_str(), call.timeout);
+                return self.invoke(Invocation { workspace, function, qualifier, traceparent, timeout }, body).await;
+            }
+        };
         let mut headers = HeaderMap::new();
         add_headers(&mut headers, user_headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let run_id = &call.context.run_id;
-        for (name, value) in [("idempotency-key", run_id.as_str()), ("traceparent", &new_traceparent())] {
+        for (name, value) in [("idempotency-key", run_id.as_str()), ("traceparent", &traceparent)] {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
@@ -141,12 +154,6 @@ impl OutboundClient {
     }
 }
 
-/// A new trace, W3C Trace Context. It need not be hard to guess, and the system's random numbers
-/// take a call each; zero is not allowed.
-fn new_traceparent() -> String {
-    format!("00-{:032x}-{:016x}-01", fastrand::u128(1..), fastrand::u64(1..))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,11 +170,4 @@ mod tests {
         assert_eq!(serde_json::to_value(CallParameters::Nothing {}).expect("JSON"), serde_json::json!({}));
     }
 
-    #[test]
-    fn traces_have_the_form_that_w3c_asks_for() {
-        let trace = new_traceparent();
-        let parts: Vec<_> = trace.split('-').map(str::len).collect();
-        assert_eq!(parts, [2, 32, 16, 2], "{trace}");
-        assert_ne!(trace, new_traceparent());
-    }
 }

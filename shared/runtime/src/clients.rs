@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use sundial_outbound::{AnswerMemory, OutboundClient, OwnRole, ResultsBucket};
+use sundial_outbound::{AnswerMemory, FunctionCaller, OutboundClient, OwnRole, ResultsBucket};
 use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::bus::EventBus;
@@ -29,6 +30,19 @@ pub struct Clients {
     pub outbound: OutboundClient,
     /// Sundial's own role, for sinks without keys; a simulation has none.
     pub own_role: Option<OwnRole>,
+}
+
+/// Clients of the SDK.
+#[derive(Clone, Debug)]
+pub struct SdkClients {
+    /// The table.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The results bucket, and sinks that Sundial's own role writes.
+    pub s3: aws_sdk_s3::Client,
+    /// The bus.
+    pub eventbridge: aws_sdk_eventbridge::Client,
+    /// Targets that are functions.
+    pub lambda: aws_sdk_lambda::Client,
 }
 
 /// A client could not be made.
@@ -61,7 +75,7 @@ pub fn timeouts() -> TimeoutConfig {
 }
 
 /// The SDK's HTTP client: HTTP/1 and TLS by rustls with `ring`.
-pub fn http_client() -> aws_sdk_dynamodb::config::SharedHttpClient {
+pub fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
@@ -80,28 +94,29 @@ impl Clients {
     /// As [`Clients::new`].
     pub fn from_configuration(settings: Settings, configuration: &SdkConfig) -> Result<Self, ClientsError> {
         // An own endpoint is an emulator's, which has its buckets in the path.
-        let s3 = aws_sdk_s3::config::Builder::from(configuration)
-            .force_path_style(configuration.endpoint_url().is_some())
-            .build();
-        Self::assemble(
-            settings,
-            aws_sdk_dynamodb::Client::new(configuration),
-            aws_sdk_s3::Client::from_conf(s3),
-            aws_sdk_eventbridge::Client::new(configuration),
-        )
+        let has_own_s3 = configuration.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let s3 = aws_sdk_s3::config::Builder::from(configuration).force_path_style(has_own_s3).build();
+        let clients = SdkClients {
+            dynamodb: aws_sdk_dynamodb::Client::new(configuration),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            eventbridge: aws_sdk_eventbridge::Client::new(configuration),
+            lambda: aws_sdk_lambda::Client::new(configuration),
+        };
+        Self::assemble(settings, clients, configuration.http_client().unwrap_or_else(http_client))
     }
 
-    /// The clients over given clients of the SDK.
+    /// The clients over given clients of the SDK, and what their HTTP goes through.
     ///
     /// # Errors
     /// As [`Clients::new`].
     pub fn assemble(
         settings: Settings,
-        dynamodb: aws_sdk_dynamodb::Client,
-        s3: aws_sdk_s3::Client,
-        eventbridge: aws_sdk_eventbridge::Client,
+        SdkClients { dynamodb, s3, eventbridge, lambda }: SdkClients,
+        http_client: SharedHttpClient,
     ) -> Result<Self, ClientsError> {
+        let functions = FunctionCaller::new(lambda, http_client, settings.target_functions.clone());
         let outbound = OutboundClient::new(settings.address_guard(), AnswerMemory::default());
+        let outbound = outbound.map(|outbound| outbound.invoking(functions));
         Ok(Self {
             clock: Clock::default(),
             store: Store::new(Table::new(dynamodb, &settings.table), settings.retention),

@@ -8,7 +8,7 @@ pub mod settings;
 mod sink_buckets;
 
 pub use bus::EventBus;
-pub use clients::Clients;
+pub use clients::{Clients, SdkClients};
 pub use clock::Clock;
 pub use settings::{Settings, SettingsError};
 pub use sink_buckets::SinkBuckets;

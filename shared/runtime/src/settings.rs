@@ -5,7 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sundial_model::WorkspaceId;
 use sundial_model::sink::BucketName;
-use sundial_outbound::AddressGuard;
+use sundial_outbound::{AddressGuard, TargetFunctions};
 
 use crate::sink_buckets::SinkBuckets;
 
@@ -27,6 +27,9 @@ pub struct Settings {
     /// `SUNDIAL_SINK_BUCKETS`: which buckets Sundial's own role may write as sinks of which workspaces, pairs
     /// `workspaceId=bucket` separated by commas.
     pub sink_buckets: SinkBuckets,
+    /// `SUNDIAL_TARGET_FUNCTIONS`: which Lambda functions may be targets of which workspaces, pairs
+    /// `workspaceId=functionArn` separated by commas.
+    pub target_functions: TargetFunctions,
 }
 
 /// A variable of the environment is missing or wrong.
@@ -71,6 +74,14 @@ impl Settings {
         sink_buckets(|variable| std::env::var(variable).ok())
     }
 
+    /// Reads which functions may be targets, to which a laptop adds its own.
+    ///
+    /// # Errors
+    /// When something in it is no pair.
+    pub fn target_functions_from_environment() -> Result<TargetFunctions, SettingsError> {
+        target_functions(|variable| std::env::var(variable).ok())
+    }
+
     /// Whether Sundial's own role may write to a bucket for a workspace; its own bucket never.
     pub fn may_write(&self, workspace: WorkspaceId, bucket: &BucketName) -> bool {
         bucket.as_str() != self.results_bucket && self.sink_buckets.allows(workspace, bucket)
@@ -100,6 +111,7 @@ impl Settings {
             bus: required("SUNDIAL_BUS")?,
             results_bucket,
             sink_buckets,
+            target_functions: target_functions(&read)?,
             retention: Duration::from_secs(number(&read, "SUNDIAL_RETENTION_DAYS", 90, 1, 3650)? * 24 * 60 * 60),
             lease: Duration::from_secs(number(&read, LEASE, 45, 2, 300)?),
             allowed_cidrs: cidrs(read)?,
@@ -110,6 +122,7 @@ impl Settings {
 const LEASE: &str = "SUNDIAL_LEASE_SECONDS";
 const ALLOWED_CIDRS: &str = "SUNDIAL_ALLOWED_CIDRS";
 const SINK_BUCKETS: &str = "SUNDIAL_SINK_BUCKETS";
+const TARGET_FUNCTIONS: &str = "SUNDIAL_TARGET_FUNCTIONS";
 
 fn number(
     read: impl Fn(&'static str) -> Option<String>,
@@ -127,6 +140,11 @@ fn number(
 fn sink_buckets(read: impl Fn(&'static str) -> Option<String>) -> Result<SinkBuckets, SettingsError> {
     let text = read(SINK_BUCKETS).unwrap_or_default();
     SinkBuckets::parse(&text).map_err(|problem| SettingsError { variable: SINK_BUCKETS, problem })
+}
+
+fn target_functions(read: impl Fn(&'static str) -> Option<String>) -> Result<TargetFunctions, SettingsError> {
+    let text = read(TARGET_FUNCTIONS).unwrap_or_default();
+    TargetFunctions::parse(&text).map_err(|problem| SettingsError { variable: TARGET_FUNCTIONS, problem })
 }
 
 fn cidrs(read: impl Fn(&'static str) -> Option<String>) -> Result<Vec<IpNet>, SettingsError> {
@@ -169,6 +187,7 @@ mod tests {
             ("SUNDIAL_LEASE_SECONDS", "soon"),
             ("SUNDIAL_ALLOWED_CIDRS", "10.0.0.0"),
             ("SUNDIAL_SINK_BUCKETS", "bucket"),
+            ("SUNDIAL_TARGET_FUNCTIONS", "function"),
             ("SUNDIAL_SINK_BUCKETS", "0198c5a0-0000-7000-8000-000000000001=own-bucket"),
         ] {
             let error = read(variable, value).expect_err("a bad value").to_string();

@@ -184,10 +184,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
         if snapshot.definition.sink.is_none() {
-            return Ok(Some("the job run has no sink".to_owned()));
+            return Ok(Some("the run has no sink".to_owned()));
         }
         if partition.run.keep_until <= now + DELIVERY_TIME_MAX {
-            return Ok(Some("the job run is so old that its records are about to be dropped".to_owned()));
+            return Ok(Some("the run is so old that its records are about to be dropped".to_owned()));
         }
         // All that a worker needs to deliver.
         let needed: Vec<_> = [snapshot.project_secrets]
@@ -198,6 +198,6 @@ impl Store {
             .collect();
         let count = needed.len();
         let are_there = self.table.existing(needed).await?.len() == count;
-        Ok((!are_there).then(|| "the secrets that the job run was recorded with are not kept any more".to_owned()))
+        Ok((!are_there).then(|| "the secrets that the run was recorded with are not kept any more".to_owned()))
     }
 }

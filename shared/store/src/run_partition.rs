@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sundial_engine::sink_delivery::DELIVERY_TIME_MAX;
 use sundial_model::job_run::{DeliverySummary, JobRunStatus, JobRunType, Reason, Summary};
+use sundial_model::trace::TraceId;
 use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, Timestamp, WorkspaceId};
 
 use crate::auth_session::SessionCheck;
@@ -81,6 +82,12 @@ pub struct StoredJobRun {
     /// The API key whose trigger started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub triggered_by: Option<String>,
+    /// The id that the call has in the log that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) correlation_id: Option<String>,
+    /// The trace that the call belongs to that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trace_id: Option<TraceId>,
     /// When its items may go, at the latest.
     pub keep_until: Timestamp,
     /// What a later write expects; set by reading.
@@ -103,6 +110,16 @@ impl StoredJobRun {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let at = self.deadline.map_or(self.too_old_at(), |deadline| deadline.min(self.too_old_at()));
         (!self.status.is_terminal()).then_some(at)
+    }
+
+    /// By what it is found in the log: the id of the call that started it, or, when there was none, its own.
+    pub fn correlation_id(&self) -> String {
+        self.correlation_id.clone().unwrap_or_else(|| self.id.to_string())
+    }
+
+    /// The trace that its calls belong to: that of the call that started it, or its own.
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id.clone().unwrap_or_else(|| self.id.into())
     }
 
     /// The job's id; a single run has none.

@@ -20,6 +20,7 @@ use sundial_model::payload::Payload;
 use sundial_model::run::RunStatus;
 use sundial_model::secret::SecretValues;
 use sundial_model::sink::Sink;
+use sundial_model::trace::Caller;
 use sundial_model::{AuthSessionId, JobRunId, ProjectId, RunId, SecretsId, Timestamp};
 
 use crate::auth_session::SessionCheck;
@@ -47,8 +48,8 @@ pub struct NewSingleRun {
     pub sink: Option<Sink>,
     /// The signed-in state that it needs.
     pub auth_session: Option<AuthSessionReference>,
-    /// The API key whose call starts it.
-    pub triggered_by: Option<String>,
+    /// The call that starts it.
+    pub caller: Option<Caller>,
 }
 
 /// A single run that has not ended.
@@ -112,7 +113,9 @@ impl NewSingleRun {
             session_check: self.auth_session.is_some().then_some(SessionCheck::Wanted),
             max_duration_ms: None,
             deadline: None,
-            triggered_by: self.triggered_by,
+            triggered_by: self.caller.as_ref().map(|caller| caller.key_id.clone()),
+            correlation_id: self.caller.as_ref().map(|caller| caller.correlation_id.clone()),
+            trace_id: self.caller.and_then(|caller| caller.trace_id),
             keep_until,
             revision: 1,
         };

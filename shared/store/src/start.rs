@@ -10,6 +10,7 @@ use sundial_model::event::WorkReady;
 use sundial_model::job_run::{JobRunStatus, JobRunType, Reason, ReasonType};
 use sundial_model::number::WholeNumber;
 use sundial_model::schedule::Overlap;
+use sundial_model::trace::Caller;
 use sundial_model::{JobRunId, Timestamp};
 
 use crate::auth_session::SessionCheck;
@@ -47,8 +48,8 @@ pub struct NewJobRun {
     pub admission: Admission,
     /// Its payloads instead of the job's own.
     pub payloads: Option<PayloadPart>,
-    /// The API key whose call starts it.
-    pub triggered_by: Option<String>,
+    /// The call that starts it.
+    pub caller: Option<Caller>,
 }
 
 /// What is to be recorded for a job in one transaction.
@@ -80,7 +81,7 @@ impl NewJobRun {
             occurrence: Some(occurrence),
             admission,
             payloads: None,
-            triggered_by: None,
+            caller: None,
         }
     }
 }
@@ -122,7 +123,9 @@ impl StoredJob {
             session_check: (!is_skipped && self.definition.auth_session.is_some()).then_some(SessionCheck::Wanted),
             max_duration_ms: configuration.max_duration.map(Milliseconds::get),
             deadline: None,
-            triggered_by: new.triggered_by,
+            triggered_by: new.caller.as_ref().map(|caller| caller.key_id.clone()),
+            correlation_id: new.caller.as_ref().map(|caller| caller.correlation_id.clone()),
+            trace_id: new.caller.and_then(|caller| caller.trace_id),
             keep_until,
             revision: 1,
         };

@@ -2,6 +2,7 @@
 
 pub(crate) mod faulty_table;
 mod items;
+pub(crate) mod lambda;
 pub(crate) mod login;
 mod process;
 mod target;
@@ -20,7 +21,7 @@ use axum::http::Request;
 use lambda_runtime::{Context, LambdaEvent};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
-use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, loopback_ranges};
+use sundial_devstack::{DevCloud, DevDescription, DevOptions, Mode, ReachableFunctions, loopback_ranges};
 use sundial_runtime::{Clients, Clock, SinkBuckets, clock};
 use sundial_store::{DynamoDb, RETENTION_DEFAULT, Store, Table, Write};
 use tempfile::TempDir;
@@ -75,6 +76,8 @@ impl Cloud {
             allowed_cidrs: loopback_ranges(),
             own_sink_buckets: vec!["own-sink".parse().unwrap()],
             sink_buckets: SinkBuckets::default(),
+            own_target_functions: Vec::new(),
+            target_functions: ReachableFunctions::default(),
         }
     }
 
@@ -82,6 +85,17 @@ impl Cloud {
     pub(crate) async fn start_for_the_public() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = DevOptions { allowed_cidrs: Vec::new(), ..Self::options(&folder, Mode::Whole) };
+        let dev = DevCloud::start(options).await.unwrap();
+        let api = Api::new(dev.description());
+        Self { dev, api, folder }
+    }
+
+    /// One whose workspace may have these functions as targets, which are invoked there.
+    pub(crate) async fn start_invoking(lambda_url: &str, functions: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Self::options(&folder, Mode::Whole);
+        options.own_target_functions = functions.iter().map(|arn| arn.parse().unwrap()).collect();
+        options.target_functions.url = lambda_url.to_owned();
         let dev = DevCloud::start(options).await.unwrap();
         let api = Api::new(dev.description());
         Self { dev, api, folder }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use sundial_engine::overlap::Origin;
 use sundial_engine::schedule::{CompiledSchedule, Occurrence};
 use sundial_model::problem::{Problem, ProblemCode};
+use sundial_model::trace::Caller;
 use sundial_model::{InvalidFields, JobRunId, Timestamp};
 use sundial_runtime::Clients;
 use sundial_store::{NewJobRun, NewRecords, Recorded, StoreError, StoredJob, StoredProject, Tries};
@@ -72,7 +73,7 @@ pub(crate) async fn backfill(
             let so_far = answer(requested + some.len());
             let is_last = chunks.peek().is_none();
             let fulfilling = if is_last { once.answering(so_far) } else { once.answering_so_far(so_far) };
-            match record(&fulfilling, &project, job.clone(), some, &workspace.key_id).await {
+            match record(&fulfilling, &project, job.clone(), some, &workspace.caller).await {
                 Ok(recorded) => (job, tries) = (recorded, Tries::default()),
                 Err(StoreError::Conflict) => {
                     found = FoundJob { project, job }.again(&clients, &mut tries).await?;
@@ -125,11 +126,11 @@ async fn record(
     project: &StoredProject,
     mut job: StoredJob,
     occurrences: &[Occurrence],
-    key_id: &str,
+    caller: &Caller,
 ) -> Result<StoredJob, StoreError> {
     let mut occupancy = job.occupancy();
     let runs = occurrences.iter().map(|occurrence| NewJobRun {
-        triggered_by: Some(key_id.to_owned()),
+        caller: Some(caller.clone()),
         ..NewJobRun::of_occurrence(&job, *occurrence, occupancy.admit(job.overlap(), Origin::MadeUp))
     });
     let records = NewRecords { runs: runs.collect(), missed: None };

@@ -167,7 +167,7 @@ pub(crate) async fn trigger(
             occurrence: None,
             admission: admit(&found.job)?,
             payloads,
-            triggered_by: Some(workspace.key_id.clone()),
+            caller: Some(workspace.caller.clone()),
         };
         match start(&clients, &found, new, now).await {
             Err(StoreError::Conflict) => found = found.again(&clients, &mut tries).await?,

@@ -44,7 +44,7 @@ pub(crate) async fn put(
     let name = parameters.get("project").map(String::as_str).unwrap_or_default();
     let name: Result<ProjectName, String> = name.parse();
     let input = InvalidFields::read::<ProjectInput>(document).and_then(|input| {
-        check_target(&input.target, &clients.settings.address_guard())?;
+        check_target(&input.target, workspace.id, &clients.settings)?;
         Ok(input)
     });
     let (name, input) = match (name, input) {
@@ -91,9 +91,13 @@ async fn update(
     }
     let has_moved = project.target.origin() != target.origin();
     if has_moved && !clients.store.auth_sessions(project.id, None, 1).await?.is_empty() {
-        let message = "must have the same scheme, host and port while the project has auth sessions: delete them first, \
-                       because nobody else may be sent what they are made of";
-        return Err(InvalidFields::one("/target/baseUrl", message).into());
+        let message = "must have the same scheme, host and port, or be the same function, while the project has auth \
+                       sessions: delete them first, because nobody else may be sent what they are made of";
+        let field = match target {
+            Target::Http { .. } => "/target/baseUrl",
+            Target::Lambda { .. } => "/target/functionArn",
+        };
+        return Err(InvalidFields::one(field, message).into());
     }
     let stored = clients.store.secret_values(Some(project.secrets)).await?;
     target.keep_redacted(Some(&project.target), &stored)?;

@@ -77,7 +77,7 @@ pub(crate) async fn create(
         payload,
         sink: definition.sink,
         auth_session: definition.auth_session,
-        triggered_by: Some(workspace.key_id),
+        caller: Some(workspace.caller),
     };
     let indexed = IndexedPayload { index: INDEX, payload: new.payload.clone() };
     let (view, work) = clients.store.record_single_run(&project, new, &secrets, clients.clock.now()).await?;

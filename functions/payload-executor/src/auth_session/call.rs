@@ -70,6 +70,7 @@ impl SessionTarget {
         };
         let carries_state = carries_state(phase);
         let call = TargetCall {
+            trace: &work.operation.into(),
             target: &self.target,
             signing_secrets: &self.signing.valid_at(SigningPurpose::Calls, now),
             api: if carries_state { CHECK } else { CREATE },
@@ -78,7 +79,6 @@ impl SessionTarget {
             context: &context,
             timeout,
         };
-        let Target::Http { format, .. } = &self.target;
-        read_answer(phase, judge(clients.outbound.call_target(call, now).await.result, *format))
+        read_answer(phase, judge(clients.outbound.call_target(call, now).await.result, self.target.format()))
     }
 }

@@ -27,7 +27,8 @@ impl Closer {
         }
         let notification = context.definition.notifications.get(pending.index)?;
         let secrets = context.signing.valid_at(SigningPurpose::Webhooks, now);
-        let outcome = context.clients.outbound.notify(notification, &secrets, &self.closing.detail, now).await;
+        let (detail, trace) = (&self.closing.detail, &context.trace);
+        let outcome = context.clients.outbound.notify(notification, &secrets, detail, trace, now).await;
         let failure = outcome.failure?;
         let attempts_made = pending.attempts_made + 1;
         let since = self.closing.detail.end_time.unwrap_or(now);
