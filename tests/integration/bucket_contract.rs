@@ -20,7 +20,7 @@ async fn the_model_keeps_the_contract_of_the_bucket() {
 #[tokio::test]
 async fn the_embedded_s3_keeps_the_contract_of_the_bucket() {
     let cloud = Cloud::start_storage_only().await;
-    let another_process = || Connection::open(cloud.dev.description(), Duration::from_secs(4)).unwrap();
+    let another_process = || Connection::open(cloud.dev.description(), Duration::from_secs(4));
     check(&|| another_process().clients.results).await;
 }
 

@@ -77,7 +77,7 @@ impl World {
         let answers = Arc::new(Mutex::new(answers.iter().map(addresses).collect()));
         let resolver = Script { answers, asked: Arc::default() };
         let guard = AddressGuard::allowing(vec![format!("{GOOD}/32").parse().unwrap()]);
-        let client = OutboundClient::resolving_by(Arc::new(resolver.clone()), guard, AnswerMemory::default()).unwrap();
+        let client = OutboundClient::resolving_by(Arc::new(resolver.clone()), guard, AnswerMemory::default());
         Self { client, resolver, port, good: serve(good, closes), bad: serve(bad, true) }
     }
 

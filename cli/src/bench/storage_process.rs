@@ -21,9 +21,9 @@ impl StorageProcess {
     }
 
     /// Clients over it.
-    pub(crate) fn connect(&self) -> Result<Connection, String> {
+    pub(crate) fn connect(&self) -> Connection {
         // No worker works here, so that no lease ends.
-        Connection::open(self.description(), Duration::from_secs(45)).map_err(|error| error.to_string())
+        Connection::open(self.description(), Duration::from_secs(45))
     }
 
     pub(crate) fn description(&self) -> &DevDescription {

@@ -97,7 +97,7 @@ struct Ticked {
 impl Bench {
     async fn start() -> Result<Self, String> {
         let storage = StorageProcess::start().await?;
-        let (connection, description) = (storage.connect()?, storage.description());
+        let (connection, description) = (storage.connect(), storage.description());
         let table = DynamoDb::new(connection.dynamodb, &description.table_name);
         let name = description.project_name.parse()?;
         let found = connection.clients.store.project(description.workspace_id, &name).await;

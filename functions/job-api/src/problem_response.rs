@@ -54,6 +54,10 @@ impl From<StoreError> for ApiProblem {
                 tracing::warn!(error = message, "the table is not available");
                 Self(Problem::new(ProblemCode::Unavailable, "the storage is not available at the moment; try again"))
             }
+            StoreError::Newer(version) => {
+                tracing::warn!(version, "an older version was asked for what a newer one has written");
+                Self(Problem::new(ProblemCode::Unavailable, "Sundial is being replaced by a newer version; try again"))
+            }
             StoreError::Throttled(message) => {
                 tracing::warn!(error = message, "the table is throttled");
                 Self(Problem::new(ProblemCode::TooManyRequests, "there are too many requests at the moment; try again"))

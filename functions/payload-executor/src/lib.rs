@@ -11,6 +11,7 @@ mod buffer;
 mod claims;
 mod closing;
 mod context;
+mod counting;
 mod delivery;
 mod delivery_end;
 mod due_deliveries;

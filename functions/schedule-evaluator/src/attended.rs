@@ -1,5 +1,7 @@
 //! What came of an item that was due.
 
+use std::time::Duration;
+
 use sundial_model::Timestamp;
 use sundial_model::event::WorkReady;
 
@@ -10,4 +12,6 @@ pub(crate) struct Attended {
     pub(crate) again_at: Option<Timestamp>,
     /// What it needs workers for.
     pub(crate) work: Vec<WorkReady>,
+    /// How late its occurrences were.
+    pub(crate) lags: Vec<Duration>,
 }

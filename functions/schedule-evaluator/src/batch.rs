@@ -28,8 +28,17 @@ pub const WRITERS_MAX: usize = 64;
 /// What needs workers waits this long for more, to go in one call.
 const HAND_OVER_AFTER: Duration = Duration::from_millis(20);
 
-/// Where a batch says of each item, as soon as it is done, when it must be looked at again.
-pub(crate) type Done = UnboundedSender<(Wake, Option<Timestamp>)>;
+/// Where a batch says of each item that it is done, as soon as it is.
+pub(crate) type Done = UnboundedSender<ItemDone>;
+
+/// An item that was worked on.
+pub(crate) struct ItemDone {
+    pub(crate) wake: Wake,
+    /// When it must be looked at again.
+    pub(crate) again_at: Option<Timestamp>,
+    /// How late its occurrences were.
+    pub(crate) lags: Vec<Duration>,
+}
 
 /// Works on some items.
 pub(crate) async fn attend(clients: Clients, due: Vec<Wake>, writers: Arc<Semaphore>, done: Done) {
@@ -43,7 +52,7 @@ pub(crate) async fn attend(clients: Clients, due: Vec<Wake>, writers: Arc<Semaph
             biased;
             Some(result) = under_way.join_next() => {
                 let Ok((wake, result)) = result else { continue };
-                let Attended { again_at, work: more } = settle(&clients, &wake, result);
+                let Attended { again_at, work: more, lags } = settle(&clients, &wake, result);
                 if work.is_empty() {
                     send_at = Instant::now() + HAND_OVER_AFTER;
                 }
@@ -52,7 +61,7 @@ pub(crate) async fn attend(clients: Clients, due: Vec<Wake>, writers: Arc<Semaph
                     hand_overs.spawn(hand_over(&clients, work.drain(..EVENTS_PER_CALL_MAX).collect()));
                 }
                 // Nobody is there to listen when the invocation is over.
-                let _ = done.send((wake, again_at));
+                let _ = done.send(ItemDone { wake, again_at, lags });
             }
             // A slow one must not keep what is recorded from being started.
             () = tokio::time::sleep_until(send_at), if !work.is_empty() => {
@@ -101,7 +110,7 @@ impl Item {
                     }
                     Wake::Run { run } => {
                         let ended = clients.store.end_if_over(*run, clients.clock.now()).await;
-                        ended.map(|(again_at, work)| Attended { again_at, work })
+                        ended.map(|(again_at, work)| Attended { again_at, work, ..Attended::default() })
                     }
                     // It is gone, or cannot be read.
                     Wake::Job { .. } => Ok(Attended::default()),

@@ -8,7 +8,9 @@ use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::Timestamp;
 use sundial_model::event::WorkReady;
 use sundial_runtime::Clients;
-use sundial_store::{DueJob, Followed, NewJobRun, NewRecords, NextOccurrence, Recorded, StoreError, StoredJob};
+use sundial_store::{
+    DueJob, Followed, NewJobRun, NewRecords, NextOccurrence, Recorded, RunPartition, RunView, StoreError, StoredJob,
+};
 
 use crate::TRY_AGAIN_AFTER;
 use crate::attended::Attended;
@@ -24,11 +26,11 @@ pub(crate) async fn attend(clients: &Clients, due: DueJob) -> Result<Attended, S
     let recorded = record_due(clients, due).await;
     let Some(job) = must_follow else { return recorded };
     let (followed, again_at) = follow(clients, &job, now).await;
-    let Attended { again_at: due_at, mut work } = recorded?;
+    let Attended { again_at: due_at, mut work, lags } = recorded?;
     work.extend(followed);
     // Its wake time stands until its runs have followed.
     let due_at = due_at.filter(|at| *at > now);
-    Ok(Attended { again_at: due_at.into_iter().chain(again_at).min(), work })
+    Ok(Attended { again_at: due_at.into_iter().chain(again_at).min(), work, lags })
 }
 
 /// Records what is due of a job, as it was read and again as it is now if that has changed.
@@ -80,12 +82,20 @@ async fn record(clients: &Clients, due: DueJob, now: Timestamp) -> Result<Attend
     let plan = occurrences.plan(next.into(), job.catching_up, now, at_once);
     let DuePlan { due, missed, next, catching_up, last_nominal } = plan;
     let mut occupancy = job.occupancy();
+    let effective: Vec<_> = due.iter().map(|(occurrence, _)| occurrence.effective).collect();
     let runs = due.into_iter().map(|(occurrence, origin)| {
         NewJobRun::of_occurrence(&job, occurrence, occupancy.admit(specification.overlap, origin))
     });
     let records = NewRecords { runs: runs.collect(), missed };
     job.last_nominal = job.last_nominal.max(Some(last_nominal));
     (job.next, job.catching_up) = (next.map(NextOccurrence::from), catching_up);
-    let Recorded { job, work, .. } = clients.store.record_job_runs(&project, job, records, now).await?;
-    Ok(Attended { again_at: job.wake_at(), work })
+    let Recorded { job, work, runs } = clients.store.record_job_runs(&project, job, records, now).await?;
+    for RunView { partition: RunPartition { run, .. }, .. } in &runs {
+        let (id, scheduled_time, status) = (run.id, run.scheduled_time.map(|time| time.to_string()), run.status);
+        let correlation_id = run.correlation_id();
+        tracing::info!(correlationId = correlation_id, jobRunId = %id, scheduledTime = scheduled_time, ?status, "a job run is on record");
+    }
+    let recorded_at = clients.clock.now();
+    let lags = effective.into_iter().map(|at| recorded_at.since(at)).collect();
+    Ok(Attended { again_at: job.wake_at(), work, lags })
 }

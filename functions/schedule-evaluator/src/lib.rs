@@ -7,6 +7,7 @@ mod agenda;
 mod attended;
 mod batch;
 mod job;
+mod promptness;
 mod work;
 
 use std::sync::Arc;
@@ -19,14 +20,16 @@ use sundial_engine::due::LOOK_AHEAD;
 use sundial_model::Timestamp;
 use sundial_model::event::Event;
 use sundial_runtime::Clients;
-use sundial_store::{StoreError, Wake, Wakes};
+use sundial_store::{StoreError, Wakes};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use agenda::Agenda;
+use batch::ItemDone;
 pub use batch::WRITERS_MAX;
+use promptness::Promptness;
 
 /// An invocation ends this long before Lambda ends it.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(5);
@@ -74,7 +77,8 @@ struct Evaluation<'a> {
     /// Dropping it ends what is under way.
     batches: JoinSet<()>,
     writers: Arc<Semaphore>,
-    done: (batch::Done, UnboundedReceiver<(Wake, Option<Timestamp>)>),
+    done: (batch::Done, UnboundedReceiver<ItemDone>),
+    promptness: Promptness,
 }
 
 impl<'a> Evaluation<'a> {
@@ -94,6 +98,7 @@ impl<'a> Evaluation<'a> {
             batches: JoinSet::new(),
             writers: Arc::new(Semaphore::new(batch::WRITERS_MAX)),
             done: unbounded_channel(),
+            promptness: Promptness::default(),
         }
     }
 
@@ -151,9 +156,14 @@ impl<'a> Evaluation<'a> {
 
     /// Notes what batches have done.
     fn note_done(&mut self) {
-        while let Ok((wake, again_at)) = self.done.1.try_recv() {
-            self.agenda.done(wake, again_at);
+        while let Ok(done) = self.done.1.try_recv() {
+            self.note(done);
         }
+    }
+
+    fn note(&mut self, ItemDone { wake, again_at, lags }: ItemDone) {
+        self.promptness.note(&lags);
+        self.agenda.done(wake, again_at);
     }
 
     /// Starts on what is due, as far as there is room.
@@ -179,7 +189,7 @@ impl<'a> Evaluation<'a> {
         let until = next_at.into_iter().chain(look_at).fold(self.give_up_at, Instant::min);
         tokio::select! {
             biased;
-            Some((wake, again_at)) = self.done.1.recv() => self.agenda.done(wake, again_at),
+            Some(done) = self.done.1.recv() => self.note(done),
             Some(look) = self.looks.join_next() => {
                 let broken = |error| StoreError::Refused(format!("a look at the index broke off: {error}"));
                 self.note_look(look.map_err(broken)?)?;

@@ -41,6 +41,6 @@ fn send_for_worker(clients: &Clients, wake_at: Option<Timestamp>, work: WorkRead
     match wake_at {
         None => Attended::default(),
         Some(wake_at) if wake_at > now => Attended { again_at: Some(wake_at), ..Attended::default() },
-        Some(_) => Attended { again_at: Some(now + LOOK_AGAIN_AFTER), work: vec![work] },
+        Some(_) => Attended { again_at: Some(now + LOOK_AGAIN_AFTER), work: vec![work], ..Attended::default() },
     }
 }

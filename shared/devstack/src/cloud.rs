@@ -91,7 +91,7 @@ impl DevCloud {
             functions.allowed.allow(description.workspace_id, function);
         }
         let (lease, allowed_cidrs) = (options.lease, options.allowed_cidrs);
-        let connection = Connection::allowing(&description, lease, allowed_cidrs, sink_buckets, functions)?;
+        let connection = Connection::allowing(&description, lease, allowed_cidrs, sink_buckets, functions);
         let clients = connection.clients.clone();
         let table = DynamoDb::new(connection.dynamodb.clone(), &description.table_name);
         table.create_if_missing().await.map_err(|error| DevError::while_doing("making the table", error))?;

@@ -8,11 +8,11 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use sundial_outbound::{ResultsBucket, TargetFunctions};
 use sundial_runtime::EventBus;
-use sundial_runtime::clients::{http_client, timeouts};
+use sundial_runtime::clients::timeouts;
+use sundial_runtime::http_client;
 use sundial_runtime::{Clients, SdkClients, Settings, SinkBuckets};
 use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
-use crate::DevError;
 use crate::data_folder::DevDescription;
 use crate::usage::UsageCounter;
 use crate::usage_interceptor::UsageInterceptor;
@@ -55,25 +55,19 @@ pub struct Connection {
 impl Connection {
     /// Clients over what `description` describes, whose workers have leases of this length, and may call
     /// this machine.
-    ///
-    /// # Errors
-    /// When the TLS configuration of this machine cannot be read.
-    pub fn open(description: &DevDescription, lease: Duration) -> Result<Self, DevError> {
+    pub fn open(description: &DevDescription, lease: Duration) -> Self {
         Self::allowing(description, lease, loopback_ranges(), SinkBuckets::default(), ReachableFunctions::default())
     }
 
     /// The same, where other ranges may be called than the public ones and these, the own role may write to
     /// these buckets, and these functions may be invoked.
-    ///
-    /// # Errors
-    /// As [`Connection::open`].
     pub fn allowing(
         description: &DevDescription,
         lease: Duration,
         allowed_cidrs: Vec<IpNet>,
         sink_buckets: SinkBuckets,
         functions: ReachableFunctions,
-    ) -> Result<Self, DevError> {
+    ) -> Self {
         let settings = Settings {
             table: description.table_name.clone(),
             bus: description.bus_name.clone(),
@@ -104,7 +98,7 @@ impl Connection {
         let lambda = aws_sdk_lambda::Client::new(&at(&functions.url));
         let sdk = SdkClients { dynamodb: dynamodb.clone(), s3: s3.clone(), eventbridge: eventbridge.clone(), lambda };
         let clients = Clients::assemble(settings, sdk, http_client);
-        Ok(Self { clients: clients.map_err(|error| DevError(error.to_string()))?, dynamodb, s3, eventbridge })
+        Self { clients, dynamodb, s3, eventbridge }
     }
 
     /// Clients for a function whose calls are counted.

@@ -64,7 +64,7 @@ impl FolderStore {
     }
 
     fn over(description: &DevDescription, folder: Option<DataFolder>) -> Result<Self, DevError> {
-        let Connection { clients, .. } = Connection::open(description, NO_LEASE)?;
+        let Connection { clients, .. } = Connection::open(description, NO_LEASE);
         Ok(Self { store: clients.store, workspace_id: description.workspace_id, _folder: folder })
     }
 }

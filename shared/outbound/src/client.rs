@@ -2,7 +2,7 @@
 //! proxies, bounded time and bodies.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -41,7 +41,10 @@ pub trait Transport: Debug + Send + Sync {
 
 #[derive(Debug)]
 struct GuardedHttp {
-    client: reqwest::Client,
+    /// Made when there is a first request: it reads the roots of the machine, which takes longer than all the rest of
+    /// a function's start, and only one of the functions calls anybody.
+    client: OnceLock<Result<reqwest::Client, String>>,
+    resolver: Arc<dyn Resolver>,
     guard: AddressGuard,
     memory: AnswerMemory,
 }
@@ -67,43 +70,15 @@ pub struct OutboundRequest {
 impl OutboundClient {
     /// A client that calls what `guard` allows, and whose answers take at most `memory`, which is for
     /// all clients of a process; by default 64 MiB.
-    ///
-    /// # Errors
-    /// When the TLS configuration of this machine cannot be read.
-    pub fn new(guard: AddressGuard, memory: AnswerMemory) -> Result<Self, reqwest::Error> {
+    pub fn new(guard: AddressGuard, memory: AnswerMemory) -> Self {
         Self::resolving_by(Arc::new(SystemResolver), guard, memory)
     }
 
     /// The same, with another resolver than that of the operating system.
-    ///
-    /// # Errors
-    /// As [`OutboundClient::new`].
-    pub fn resolving_by(
-        resolver: Arc<dyn Resolver>,
-        guard: AddressGuard,
-        memory: AnswerMemory,
-    ) -> Result<Self, reqwest::Error> {
-        install_tls_provider();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // Answers are taken as they come, whatever others in this workspace build into the library: what is
-            // small on its way may be anything once it is unpacked.
-            .no_gzip()
-            .no_brotli()
-            .no_zstd()
-            .no_deflate()
-            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
-            // An attempt is one call. And a request that may be sent again is copied first.
-            .retry(reqwest::retry::never().max_retries_per_request(0))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .user_agent(concat!("sundial/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(GuardedResolver { resolver, guard: guard.clone() }))
-            .build()?;
-        let transport = Arc::new(GuardedHttp { client, guard, memory: memory.clone() });
-        Ok(Self { transport, functions: None, memory })
+    pub fn resolving_by(resolver: Arc<dyn Resolver>, guard: AddressGuard, memory: AnswerMemory) -> Self {
+        let client = OnceLock::new();
+        let transport = Arc::new(GuardedHttp { client, resolver, guard, memory: memory.clone() });
+        Self { transport, functions: None, memory }
     }
 
     /// A client over something that carries its requests.
@@ -137,6 +112,29 @@ impl Transport for GuardedHttp {
 }
 
 impl GuardedHttp {
+    fn make_client(&self) -> Result<reqwest::Client, String> {
+        install_tls_provider();
+        let made = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            // Answers are taken as they come, whatever others in this workspace build into the library: what is
+            // small on its way may be anything once it is unpacked.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
+            // An attempt is one call. And a request that may be sent again is copied first.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .user_agent(concat!("sundial/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(GuardedResolver { resolver: Arc::clone(&self.resolver), guard: self.guard.clone() }))
+            .build();
+        made.map_err(|error| format!("the TLS configuration of this machine cannot be read: {error}"))
+    }
+
     async fn send_guarded(&self, request: OutboundRequest) -> OutboundAnswer {
         let url = match Url::parse(&request.url) {
             Ok(url) => url,
@@ -146,8 +144,12 @@ impl GuardedHttp {
         if let Some(Err(blocked)) = literal_address(&url).map(|address| self.guard.check(address)) {
             return CallResult::BlockedAddress(blocked.to_string()).into();
         }
+        let client = match self.client.get_or_init(|| self.make_client()) {
+            Ok(client) => client,
+            Err(message) => return CallResult::ConnectionError(message.clone()).into(),
+        };
         let deadline = Instant::now() + request.timeout;
-        let sent = self.client.request(request.method, url).headers(request.headers).body(request.body).send();
+        let sent = client.request(request.method, url).headers(request.headers).body(request.body).send();
         match timeout_at(deadline, sent).await {
             Ok(Ok(answer)) => read_answer(answer, request.answer_limit, &self.memory, deadline).await,
             Ok(Err(error)) => failure(error).into(),
@@ -183,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_in_urls_are_checked_in_every_notation() {
-        let client = OutboundClient::new(AddressGuard::default(), AnswerMemory::default()).expect("a client");
+        let client = OutboundClient::new(AddressGuard::default(), AnswerMemory::default());
         for host in [
             "127.0.0.1",
             "127.0.0.1.",
@@ -242,7 +244,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_has_ten_seconds_and_an_answer_has_the_time_of_its_request() {
         let guard = AddressGuard::allowing(vec!["127.0.0.0/8".parse().expect("a range")]);
-        let client = OutboundClient::new(guard, AnswerMemory::default()).expect("a client");
+        let client = OutboundClient::new(guard, AnswerMemory::default());
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
         // Connections that nobody takes fill the listener's queue; after that, the system answers no more.

@@ -100,7 +100,8 @@ mod tests {
         let notification = json!({ "type": "webhook", "url": "https://example.com/hook", "headers": { "X-Key": "k" } });
         let notification: Notification = InvalidFields::read(notification).expect("a notification");
         let client = OutboundClient::over(Arc::clone(&receiver) as Arc<dyn Transport>);
-        let outcome = client.notify(&notification, &[SecretText::new(secret)], detail, &detail.job_run_id.into(), now).await;
+        let outcome =
+            client.notify(&notification, &[SecretText::new(secret)], detail, &detail.job_run_id.into(), now).await;
         (outcome, std::mem::take(&mut *receiver.1.lock().expect("a lock")))
     }
 

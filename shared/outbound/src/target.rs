@@ -169,5 +169,4 @@ mod tests {
         assert_eq!(parameters, serde_json::json!({ "token": "hunter2" }));
         assert_eq!(serde_json::to_value(CallParameters::Nothing {}).expect("JSON"), serde_json::json!({}));
     }
-
 }

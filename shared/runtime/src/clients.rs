@@ -5,12 +5,12 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::config::SharedHttpClient;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use sundial_outbound::{AnswerMemory, FunctionCaller, OutboundClient, OwnRole, ResultsBucket};
 use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::bus::EventBus;
 use crate::clock::Clock;
+use crate::http_client::{http_client, http_client_to_aws};
 use crate::settings::Settings;
 
 /// Everything that a function reaches the world through.
@@ -45,15 +45,10 @@ pub struct SdkClients {
     pub lambda: aws_sdk_lambda::Client,
 }
 
-/// A client could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("the client for outbound calls: {0}")]
-pub struct ClientsError(String);
-
 /// The configuration of the SDK: region and credentials from the environment, and the HTTP client.
 pub async fn sdk_configuration() -> SdkConfig {
     let defaults = aws_config::defaults(BehaviorVersion::latest());
-    defaults.http_client(http_client()).timeout_config(timeouts()).load().await
+    defaults.http_client(http_client_to_aws()).timeout_config(timeouts()).load().await
 }
 
 /// The store over the table `name` in AWS, for a command that needs nothing else; `None` when
@@ -74,25 +69,14 @@ pub fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// The SDK's HTTP client: HTTP/1 and TLS by rustls with `ring`.
-pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-}
-
 impl Clients {
     /// The clients of a function in AWS.
-    ///
-    /// # Errors
-    /// When the TLS configuration of this machine cannot be read.
-    pub async fn new(settings: Settings) -> Result<Self, ClientsError> {
+    pub async fn new(settings: Settings) -> Self {
         Self::from_configuration(settings, &sdk_configuration().await)
     }
 
     /// The clients over a given configuration of the SDK.
-    ///
-    /// # Errors
-    /// As [`Clients::new`].
-    pub fn from_configuration(settings: Settings, configuration: &SdkConfig) -> Result<Self, ClientsError> {
+    pub fn from_configuration(settings: Settings, configuration: &SdkConfig) -> Self {
         // An own endpoint is an emulator's, which has its buckets in the path.
         let has_own_s3 = configuration.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let s3 = aws_sdk_s3::config::Builder::from(configuration).force_path_style(has_own_s3).build();
@@ -106,25 +90,21 @@ impl Clients {
     }
 
     /// The clients over given clients of the SDK, and what their HTTP goes through.
-    ///
-    /// # Errors
-    /// As [`Clients::new`].
     pub fn assemble(
         settings: Settings,
         SdkClients { dynamodb, s3, eventbridge, lambda }: SdkClients,
         http_client: SharedHttpClient,
-    ) -> Result<Self, ClientsError> {
+    ) -> Self {
         let functions = FunctionCaller::new(lambda, http_client, settings.target_functions.clone());
         let outbound = OutboundClient::new(settings.address_guard(), AnswerMemory::default());
-        let outbound = outbound.map(|outbound| outbound.invoking(functions));
-        Ok(Self {
+        Self {
             clock: Clock::default(),
             store: Store::new(Table::new(dynamodb, &settings.table), settings.retention),
             bus: EventBus::new(eventbridge, &settings.bus),
             own_role: Some(OwnRole::new(s3.clone())),
             results: ResultsBucket::new(s3, &settings.results_bucket),
-            outbound: outbound.map_err(|error| ClientsError(error.to_string()))?,
+            outbound: outbound.invoking(functions),
             settings,
-        })
+        }
     }
 }

@@ -10,7 +10,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub fn start() {
     let level = std::env::var("SUNDIAL_LOG").ok().and_then(|text| text.parse().ok()).unwrap_or(Level::INFO);
     let filter = our_targets(level);
-    let lines = tracing_subscriber::fmt::layer().json().with_current_span(true).with_ansi(false);
+    // What a line is about stands in its `span`: `correlationId` above all.
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_ansi(false);
     // Another log may have been started by a test; then that one stays.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// There are more calls than the table takes; this one was tried a few times, and may go through later.
     #[error("the table is throttled: {0}")]
     Throttled(String),
+    /// A newer version of Sundial has written it, in a shape that this one does not know, and is to go on with it.
+    #[error("a newer version has written it, with schema {0}")]
+    Newer(u32),
     /// What stands there cannot be read.
     #[error("an item cannot be read: {0}")]
     Corrupt(String),

@@ -10,12 +10,10 @@ use sundial_model::Timestamp;
 
 use crate::error::StoreError;
 use crate::keys::Key;
+use crate::upgrade::{SCHEMA_VERSION, VERSION, upgrade};
 
 /// An item as DynamoDB has it.
 pub type Item = HashMap<String, AttributeValue>;
-
-/// The version of the shapes of all items. From the first release on, whatever is newer reads it.
-const SCHEMA_VERSION: u32 = 1;
 
 /// Over how many partitions the index `wake` is spread; a constant of the table for good.
 pub(crate) const WAKE_SHARDS: u64 = 16;
@@ -42,7 +40,7 @@ impl NewItem {
             serde_dynamo::to_item(value).map_err(|error| StoreError::Corrupt(format!("{key:?}: {error}")))?;
         attributes.insert("pk".to_owned(), AttributeValue::S(key.pk.clone()));
         attributes.insert("sk".to_owned(), AttributeValue::S(key.sk.clone()));
-        attributes.insert("schemaVersion".to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
+        attributes.insert(VERSION.to_owned(), AttributeValue::N(SCHEMA_VERSION.to_string()));
         Ok(Self { key, attributes })
     }
 
@@ -96,7 +94,8 @@ pub(crate) fn read<T: DeserializeOwned>(item: Item) -> Result<Read<T>, StoreErro
         Some(AttributeValue::N(number)) => number.parse().unwrap_or(0),
         _ => 0,
     };
-    let value = serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))?;
+    let value =
+        serde_dynamo::from_item(upgrade(item)?).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))?;
     Ok(Read { value, revision })
 }
 

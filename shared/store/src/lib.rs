@@ -45,6 +45,7 @@ mod status_changes;
 mod stored_job;
 mod sweep;
 pub mod table;
+mod upgrade;
 mod wake;
 
 pub use access::ApiKey;

@@ -104,7 +104,7 @@ async fn secrets_are_found_in_their_own_place_and_nowhere_else() {
     for mark in ["target", "sink", "notified", "replaced"].map(mark) {
         assert!(sent.iter().any(|headers| headers.contains(&mark)), "nobody was sent {mark}");
     }
-    let connection = Connection::open(&description, Duration::from_secs(4)).unwrap();
+    let connection = Connection::open(&description, Duration::from_secs(4));
     let items = items(&connection.dynamodb, &description.table_name).await;
     let (own_place, elsewhere): (Vec<_>, Vec<_>) = items.iter().partition(|((pk, _), _)| pk.starts_with("SECRETS#"));
     let bodies: Vec<_> = target.calls().into_iter().filter(|call| call.api != "hook").map(|call| call.text).collect();

@@ -215,6 +215,8 @@ mod tests {
             "post-create-check-attempts-failed",
             "superseded",
             "target-has-moved",
+            "function-error",
+            "throttled",
             "anything",
         ];
         for code in ours {

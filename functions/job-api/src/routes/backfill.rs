@@ -137,6 +137,7 @@ async fn record(
     // Should the schedule or somebody's clock go back, they are not recorded again.
     job.last_nominal = job.last_nominal.max(occurrences.last().map(|last| last.nominal));
     let Recorded { job, work, .. } = clients.store.record_job_runs(project, job, records, clients.clock.now()).await?;
+    tracing::info!(job = %job.id, count = occurrences.len(), "job runs of the past are on record");
     clients.bus.hand_over(work).await;
     Ok(job)
 }

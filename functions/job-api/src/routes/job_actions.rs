@@ -196,6 +196,7 @@ async fn start(
     let records = NewRecords { runs: vec![new], missed: None };
     let Recorded { runs, work, .. } = clients.store.record_job_runs(project, job.clone(), records, now).await?;
     let view = runs.into_iter().next().ok_or(StoreError::Conflict)?;
+    tracing::info!(jobRunId = %view.partition.run.id, job = %job.id, "a job run is on record");
     clients.bus.hand_over(work).await;
     view.answer(now)
 }

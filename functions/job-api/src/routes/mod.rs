@@ -76,7 +76,8 @@ impl<S: Sync> FromRequestParts<S> for Workspace {
     type Rejection = ApiProblem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiProblem> {
         let key = parts.extensions.get::<ApiKey>().cloned().ok_or_else(|| Problem::not_found("such workspace"))?;
-        let trace_id = parts.headers.get("traceparent").and_then(|header| TraceId::of_traceparent(header.to_str().ok()?));
+        let trace_id =
+            parts.headers.get("traceparent").and_then(|header| TraceId::of_traceparent(header.to_str().ok()?));
         let correlation_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
         Ok(Self { id: key.workspace_id, caller: Caller { key_id: key.key_id, correlation_id, trace_id } })
     }

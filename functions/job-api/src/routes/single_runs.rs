@@ -81,6 +81,7 @@ pub(crate) async fn create(
     };
     let indexed = IndexedPayload { index: INDEX, payload: new.payload.clone() };
     let (view, work) = clients.store.record_single_run(&project, new, &secrets, clients.clock.now()).await?;
+    tracing::info!(jobRunId = %id, "a single run is on record");
     clients.bus.hand_over(vec![work]).await;
     // Nothing has become of it yet, so that nothing need be read.
     let nothing = SegmentView::default();

@@ -14,6 +14,7 @@ use super::drafting::Draft;
 use super::{TRY_AGAIN_AFTER, Worker};
 use crate::buffer;
 use crate::context::RunContext;
+use crate::counting::count_recorded;
 use crate::delivery::{DeliveryBatch, Extent};
 
 /// What happened is recorded so much later, together with what happens meanwhile: soon when it is
@@ -184,6 +185,7 @@ impl Worker {
     /// Goes on from what was recorded.
     async fn absorb(&mut self, drafted: Drafted) {
         let Drafted { draft, says, due, put_back_at, opened, now } = drafted;
+        count_recorded(&draft.batch);
         self.claims = draft.claims;
         if draft.returns_all {
             self.ready.clear();

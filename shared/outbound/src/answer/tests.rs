@@ -47,7 +47,7 @@ fn send_unannounced(mut stream: TcpStream, body: &[u8]) -> std::io::Result<()> {
 
 fn client(memory: &AnswerMemory) -> OutboundClient {
     let guard = AddressGuard::allowing(vec!["127.0.0.0/8".parse().expect("a range")]);
-    OutboundClient::new(guard, memory.clone()).expect("a client")
+    OutboundClient::new(guard, memory.clone())
 }
 
 fn request(url: &str, timeout: Duration, bytes_max: usize) -> OutboundRequest {

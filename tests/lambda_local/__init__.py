@@ -1,0 +1,1 @@
+"""What `tests/lambda-local` is made of."""
