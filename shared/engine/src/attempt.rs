@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sundial_model::Timestamp;
@@ -185,7 +186,7 @@ fn judge_envelope(body: &[u8]) -> Verdict {
     if body.is_empty() {
         return success(RawValue::NULL.to_owned(), Vec::new());
     }
-    let envelope: Envelope = match serde_json::from_slice(body) {
+    let envelope: Envelope = match read_object(body) {
         Ok(envelope) => envelope,
         Err(error) => {
             let message = format!("the answer must be {{\"result\": …}}: {error}");
@@ -196,6 +197,14 @@ fn judge_envelope(body: &[u8]) -> Verdict {
         Ok(extended) => success(envelope.result, extended),
         Err(verdict) => *verdict,
     }
+}
+
+/// Reads an object. An array of the fields' values is none, though serde would take it for one.
+fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(serde::de::Error::custom("it is no object"));
+    }
+    serde_json::from_slice(body)
 }
 
 fn read_extended(payloads: Vec<Value>) -> Result<Vec<ExtendedPayload>, Box<Verdict>> {
@@ -292,7 +301,7 @@ struct FunctionErrorDocument {
 }
 
 fn judge_function_error(body: &[u8]) -> Verdict {
-    let document: FunctionErrorDocument = serde_json::from_slice(body).unwrap_or_default();
+    let document: FunctionErrorDocument = read_object(body).unwrap_or_default();
     let FunctionErrorDocument { error_type, error_message } = document;
     // Lambda has ended the invocation: "… Task timed out after 3.00 seconds".
     let has_timed_out = error_type == "Sandbox.Timedout" || error_message.contains("Task timed out after");
@@ -311,13 +320,13 @@ fn judge_function_error(body: &[u8]) -> Verdict {
 /// A function has no status to tell a failure by, so that it says so itself; what it does not say is final may be
 /// tried again, as when it breaks.
 fn judge_returned(body: &[u8]) -> Verdict {
-    let Ok(Refusal { error }) = serde_json::from_slice(body) else { return judge_envelope(body) };
+    let Ok(Refusal { error }) = read_object(body) else { return judge_envelope(body) };
     let (error, said) = error.bounded(None);
     Verdict::Failure { error, is_retryable: said.unwrap_or(true), retry_after: None }
 }
 
 fn judge_refusal(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Verdict {
-    let (error, said) = match serde_json::from_slice::<Refusal>(body) {
+    let (error, said) = match read_object::<Refusal>(body) {
         Ok(Refusal { error }) => error.bounded(Some(status)),
         Err(_) => {
             let message = format!("the target answered with status {status}");
@@ -355,7 +364,7 @@ mod tests {
         check(answer(200, r#"{"result": {"price": 1}}"#), envelope, Ok(json!({ "price": 1 })));
         check(answer(204, ""), envelope, Ok(json!(null)));
         check(answer(200, r#"{"result": null}"#), envelope, Ok(json!(null)));
-        for invalid in ["{}", "1", "nonsense", r#"{"result": 1, "more": 2}"#, r#"{"extendedPayloads": []}"#] {
+        for invalid in ["{}", "1", "[1]", "nonsense", r#"{"result": 1, "more": 2}"#, r#"{"extendedPayloads": []}"#] {
             check(answer(200, invalid), envelope, Err(("invalid-answer", false)));
         }
         let long = format!(r#"{{"result": "{}"}}"#, "x".repeat(RESULT_BYTES_MAX));
