@@ -52,6 +52,7 @@ pub(crate) async fn run(arguments: DevArguments) -> Result<(), String> {
         sink_buckets,
         own_target_functions: allow_target_function,
         target_functions: ReachableFunctions { url: lambda_url, allowed },
+        external_dynamodb: None,
     };
     let cloud = DevCloud::start(options).await.map_err(|error| error.to_string())?;
     let description = cloud.description();

@@ -95,6 +95,7 @@ async fn nor_in_fifty_over_the_embedded_dynamodb() {
         sink_buckets: SinkBuckets::default(),
         own_target_functions: Vec::new(),
         target_functions: ReachableFunctions::default(),
+        external_dynamodb: None,
     };
     let cloud = DevCloud::start(options).await.unwrap();
     let histories = (0..SEEDS_ON_DYNAMODB).map(|seed| history_on_dynamodb(&cloud, seed));

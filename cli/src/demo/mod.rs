@@ -40,6 +40,7 @@ pub(crate) async fn run() -> Result<(), String> {
         sink_buckets: SinkBuckets::default(),
         own_target_functions: Vec::new(),
         target_functions: ReachableFunctions::default(),
+        external_dynamodb: None,
     };
     let cloud = DevCloud::start(options).await.map_err(|error| error.to_string())?;
     let description = cloud.description();

@@ -21,6 +21,7 @@ use crate::connection::{Connection, ReachableFunctions};
 use crate::data_folder::{DataFolder, DevDescription};
 use crate::demo_services::{self, Seen, TARGET_PATH};
 use crate::event_bus::Receiver;
+use crate::external_dynamodb::ExternalDynamoDb;
 use crate::function_host::FunctionHost;
 use crate::{DevError, api_gateway, event_bus, storage, usage};
 
@@ -54,6 +55,8 @@ pub struct DevOptions {
     pub own_target_functions: Vec<FunctionArn>,
     /// The same for other workspaces, and where all of them are.
     pub target_functions: ReachableFunctions,
+    /// Another DynamoDB than the embedded one, whose port is then silent.
+    pub external_dynamodb: Option<ExternalDynamoDb>,
 }
 
 /// The embedded cloud, running until the process ends.
@@ -79,7 +82,14 @@ impl DevCloud {
         let folder = DataFolder::take(&options.data_folder)?;
         let ports = Ports::bind(options.port).await?;
         let mut description = ports.describe(folder.description())?;
-        storage::serve_dynamodb(ports.dynamodb, &folder.join("dynamodb.sqlite"))?;
+        let external = options.external_dynamodb.as_ref();
+        match external {
+            Some(external) => {
+                description.dynamodb_url.clone_from(&external.url);
+                description.table_name.clone_from(&external.table);
+            }
+            None => storage::serve_dynamodb(ports.dynamodb, &folder.join("dynamodb.sqlite"))?,
+        }
         let (key_id, secret) = (description.access_key_id.as_str(), description.secret_access_key.as_str());
         storage::serve_s3(ports.s3, &folder.join("s3"), key_id, secret)?;
         let mut sink_buckets = options.sink_buckets;
@@ -91,7 +101,7 @@ impl DevCloud {
             functions.allowed.allow(description.workspace_id, function);
         }
         let (lease, allowed_cidrs) = (options.lease, options.allowed_cidrs);
-        let connection = Connection::allowing(&description, lease, allowed_cidrs, sink_buckets, functions);
+        let connection = Connection::allowing(&description, lease, allowed_cidrs, sink_buckets, functions, external);
         let clients = connection.clients.clone();
         let table = DynamoDb::new(connection.dynamodb.clone(), &description.table_name);
         table.create_if_missing().await.map_err(|error| DevError::while_doing("making the table", error))?;
@@ -128,7 +138,7 @@ impl DevCloud {
         &self.connection.clients
     }
 
-    /// A client of the embedded DynamoDB.
+    /// A client of its DynamoDB.
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         &self.connection.dynamodb
     }

@@ -14,6 +14,7 @@ use sundial_runtime::{Clients, SdkClients, Settings, SinkBuckets};
 use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::data_folder::DevDescription;
+use crate::external_dynamodb::ExternalDynamoDb;
 use crate::usage::UsageCounter;
 use crate::usage_interceptor::UsageInterceptor;
 
@@ -56,17 +57,18 @@ impl Connection {
     /// Clients over what `description` describes, whose workers have leases of this length, and may call
     /// this machine.
     pub fn open(description: &DevDescription, lease: Duration) -> Self {
-        Self::allowing(description, lease, loopback_ranges(), SinkBuckets::default(), ReachableFunctions::default())
+        Self::allowing(description, lease, loopback_ranges(), SinkBuckets::default(), ReachableFunctions::default(), None)
     }
 
     /// The same, where other ranges may be called than the public ones and these, the own role may write to
-    /// these buckets, and these functions may be invoked.
+    /// these buckets, these functions may be invoked, and DynamoDB may be an external one.
     pub fn allowing(
         description: &DevDescription,
         lease: Duration,
         allowed_cidrs: Vec<IpNet>,
         sink_buckets: SinkBuckets,
         functions: ReachableFunctions,
+        external_dynamodb: Option<&ExternalDynamoDb>,
     ) -> Self {
         let settings = Settings {
             table: description.table_name.clone(),
@@ -93,7 +95,10 @@ impl Connection {
         };
         let s3 = aws_sdk_s3::config::Builder::from(&at(&description.s3_url)).force_path_style(true).build();
         let s3 = aws_sdk_s3::Client::from_conf(s3);
-        let dynamodb = aws_sdk_dynamodb::Client::new(&at(&description.dynamodb_url));
+        let dynamodb = match external_dynamodb {
+            Some(external) => external.client(),
+            None => aws_sdk_dynamodb::Client::new(&at(&description.dynamodb_url)),
+        };
         let eventbridge = aws_sdk_eventbridge::Client::new(&at(&description.events_url));
         let lambda = aws_sdk_lambda::Client::new(&at(&functions.url));
         let sdk = SdkClients { dynamodb: dynamodb.clone(), s3: s3.clone(), eventbridge: eventbridge.clone(), lambda };

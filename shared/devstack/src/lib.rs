@@ -10,6 +10,7 @@ mod connection;
 mod data_folder;
 pub mod demo_services;
 mod event_bus;
+mod external_dynamodb;
 mod folder_store;
 mod function_host;
 mod storage;
@@ -19,6 +20,7 @@ mod usage_interceptor;
 pub use cloud::{DevCloud, DevOptions, Mode};
 pub use connection::{Connection, ReachableFunctions, loopback_ranges};
 pub use data_folder::DevDescription;
+pub use external_dynamodb::ExternalDynamoDb;
 pub use folder_store::FolderStore;
 pub use usage::{CallUsage, FunctionUsage, USAGE_PATH, Usage};
 

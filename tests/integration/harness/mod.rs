@@ -1,5 +1,6 @@
 //! Tests read as stories: start a cloud, act over the API, wait for what is promised, look.
 
+mod external_table;
 pub(crate) mod faulty_table;
 mod items;
 pub(crate) mod lambda;
@@ -28,16 +29,18 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 
+use external_table::ExternalTable;
 use faulty_table::{Faults, FaultyTable};
 
 /// Nothing that a test waits for takes longer on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An embedded cloud in this process.
+/// An embedded cloud in this process; its DynamoDB may be an external one.
 pub(crate) struct Cloud {
     pub(crate) dev: DevCloud,
     pub(crate) api: Api,
     folder: TempDir,
+    _table: Option<ExternalTable>,
 }
 
 impl Cloud {
@@ -61,44 +64,50 @@ impl Cloud {
     }
 
     async fn start_in(mode: Mode) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let dev = DevCloud::start(Self::options(&folder, mode)).await.unwrap();
-        let api = Api::new(dev.description());
-        Self { dev, api, folder }
+        Self::start_as(|options| options.mode = mode).await
     }
 
-    fn options(folder: &TempDir, mode: Mode) -> DevOptions {
+    async fn start_as(change: impl FnOnce(&mut DevOptions)) -> Self {
+        Self::start_over(ExternalTable::new(), change).await
+    }
+
+    async fn start_over(table: Option<ExternalTable>, change: impl FnOnce(&mut DevOptions)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Self::options(&folder);
+        options.external_dynamodb = table.as_ref().map(|table| table.dynamodb().clone());
+        change(&mut options);
+        let dev = DevCloud::start(options).await.unwrap();
+        let api = Api::new(dev.description());
+        Self { dev, api, folder, _table: table }
+    }
+
+    fn options(folder: &TempDir) -> DevOptions {
         DevOptions {
             port: 0,
             data_folder: folder.path().to_owned(),
-            mode,
+            mode: Mode::Whole,
             lease: Duration::from_secs(4),
             allowed_cidrs: loopback_ranges(),
             own_sink_buckets: vec!["own-sink".parse().unwrap()],
             sink_buckets: SinkBuckets::default(),
             own_target_functions: Vec::new(),
             target_functions: ReachableFunctions::default(),
+            external_dynamodb: None,
         }
     }
 
     /// One that calls public addresses only, as in AWS.
     pub(crate) async fn start_for_the_public() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = DevOptions { allowed_cidrs: Vec::new(), ..Self::options(&folder, Mode::Whole) };
-        let dev = DevCloud::start(options).await.unwrap();
-        let api = Api::new(dev.description());
-        Self { dev, api, folder }
+        Self::start_as(|options| options.allowed_cidrs = Vec::new()).await
     }
 
     /// One whose workspace may have these functions as targets, which are invoked there.
     pub(crate) async fn start_invoking(lambda_url: &str, functions: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut options = Self::options(&folder, Mode::Whole);
-        options.own_target_functions = functions.iter().map(|arn| arn.parse().unwrap()).collect();
-        options.target_functions.url = lambda_url.to_owned();
-        let dev = DevCloud::start(options).await.unwrap();
-        let api = Api::new(dev.description());
-        Self { dev, api, folder }
+        Self::start_as(|options| {
+            options.own_target_functions = functions.iter().map(|arn| arn.parse().unwrap()).collect();
+            lambda_url.clone_into(&mut options.target_functions.url);
+        })
+        .await
     }
 
     /// Clients of a function some of whose transactions fail.

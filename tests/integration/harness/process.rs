@@ -11,7 +11,8 @@ fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_sundial-under-test"))
 }
 
-/// `sundial dev` as a process of its own, killed when dropped.
+/// `sundial dev` as a process of its own, killed when dropped. It is the whole of it, so its DynamoDB is always the
+/// embedded one.
 pub(crate) struct Process(Child);
 
 impl Process {
