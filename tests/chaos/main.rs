@@ -179,7 +179,7 @@ async fn whatever_happens_every_payload_is_accounted_for() {
     let mut random = fastrand::Rng::with_seed(seed);
     let (target, receiver) = (Target::by_parameters().await, receiver().await);
     // The bucket's address must stay the same, so it is not that of the process.
-    let elsewhere = Cloud::start_storage_only().await;
+    let elsewhere = Cloud::start_embedded_storage_only().await;
     elsewhere.dev.make_bucket("deliveries").await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (mut process, mut api) = Process::start(folder.path()).await;

@@ -57,6 +57,7 @@ mod session_runs;
 mod signing_secrets;
 mod single_runs;
 mod table_contract;
+mod table_readiness;
 mod tenancy;
 mod upgrades;
 mod usage;

@@ -67,6 +67,11 @@ impl Cloud {
         Self::start_as(|options| options.mode = mode).await
     }
 
+    /// The same, and its DynamoDB is the embedded one in any case.
+    pub(crate) async fn start_embedded_storage_only() -> Self {
+        Self::start_over(None, |options| options.mode = Mode::StorageOnly).await
+    }
+
     async fn start_as(change: impl FnOnce(&mut DevOptions)) -> Self {
         Self::start_over(ExternalTable::new(), change).await
     }

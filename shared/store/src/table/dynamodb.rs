@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, Delete, DeleteRequest, GlobalSecondaryIndex,
-    KeySchemaElement, KeyType, KeysAndAttributes, Projection, ProjectionType, Put, PutRequest, ScalarAttributeType,
-    TimeToLiveSpecification, TransactWriteItem, WriteRequest,
+    AttributeValue, ConditionCheck, Delete, DeleteRequest, KeysAndAttributes, Put, PutRequest, TransactWriteItem,
+    WriteRequest,
 };
 
 use super::{Answer, Backend, Expect, Range, TransactionToken, WakeQuery, Write};
@@ -19,13 +17,13 @@ use crate::item::{Item, NewItem};
 use crate::keys::Key;
 
 /// The name of the sparse index over wake times.
-const WAKE_INDEX: &str = "wake";
+pub(super) const WAKE_INDEX: &str = "wake";
 
 /// A table of DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoDb {
-    client: Client,
-    name: String,
+    pub(super) client: Client,
+    pub(super) name: String,
 }
 
 impl DynamoDb {
@@ -84,39 +82,6 @@ impl DynamoDb {
                 left = answer.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
             }
         }
-        Ok(())
-    }
-
-    /// Makes the table as `template.yaml` describes it, unless it is there; for the embedded cloud.
-    ///
-    /// # Errors
-    /// When DynamoDB refuses it.
-    pub async fn create_if_missing(&self) -> Result<(), StoreError> {
-        match self.client.describe_table().table_name(&self.name).send().await {
-            Ok(_) => return Ok(()),
-            Err(error) if error.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => {
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let mut request = self.client.create_table().table_name(&self.name).billing_mode(BillingMode::PayPerRequest);
-        for name in ["pk", "sk", "wakeShard", "wakeAt"] {
-            let attribute = AttributeDefinition::builder().attribute_name(name);
-            let attribute = attribute.attribute_type(ScalarAttributeType::S).build().map_err(refused)?;
-            request = request.attribute_definitions(attribute);
-        }
-        let element = |name, key_type| KeySchemaElement::builder().attribute_name(name).key_type(key_type).build();
-        for (name, key_type) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
-            request = request.key_schema(element(name, key_type).map_err(refused)?);
-        }
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(WAKE_INDEX)
-            .key_schema(element("wakeShard", KeyType::Hash).map_err(refused)?)
-            .key_schema(element("wakeAt", KeyType::Range).map_err(refused)?)
-            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build());
-        request.global_secondary_indexes(index.build().map_err(refused)?).send().await?;
-        let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name("expiresAt").build();
-        let expiry = expiry.map_err(refused)?;
-        self.client.update_time_to_live().table_name(&self.name).time_to_live_specification(expiry).send().await?;
         Ok(())
     }
 }
@@ -206,7 +171,7 @@ impl Backend for DynamoDb {
     }
 }
 
-fn refused(error: BuildError) -> StoreError {
+pub(super) fn refused(error: BuildError) -> StoreError {
     StoreError::Refused(error.to_string())
 }
 

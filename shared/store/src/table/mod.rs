@@ -1,6 +1,7 @@
 //! The table: whole items, written on the condition of what stands there.
 
 mod backend;
+mod creation;
 mod dynamodb;
 #[cfg(feature = "model")]
 pub mod model;
