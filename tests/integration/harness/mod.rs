@@ -33,7 +33,7 @@ use external_table::ExternalTable;
 use faulty_table::{Faults, FaultyTable};
 
 /// Nothing that a test waits for takes longer on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An embedded cloud in this process; its DynamoDB may be an external one.
 pub(crate) struct Cloud {
