@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::connection::Connection;
 use crate::usage::UsageCounter;
+use crate::usage_roles::{JOB_API_ROLE, PAYLOAD_EXECUTOR_ROLE, Permission, SCHEDULE_EVALUATOR_ROLE};
 
 /// The timeouts of the functions, as in `template.yaml`.
 const JOB_API_TIMEOUT: Duration = Duration::from_secs(29);
@@ -32,6 +33,57 @@ const WORK_AGE_MAX: Duration = Duration::from_secs(300);
 const JOB_API: &str = "job-api";
 const SCHEDULE_EVALUATOR: &str = "schedule-evaluator";
 const PAYLOAD_EXECUTOR: &str = "payload-executor";
+
+/// A function as it is hosted here and described in `template.yaml`; a test compares the two.
+pub struct HostedFunction {
+    /// Its name, which is that of its binary.
+    pub name: &'static str,
+    /// How long an invocation may take.
+    pub timeout: Duration,
+    /// Which events a rule of the bus, or the timer, hands to it.
+    pub takes: &'static [&'static str],
+    /// After how long an event that waits for its turn is dropped.
+    pub event_age_max: Option<Duration>,
+    /// How many invocations there are at once.
+    pub invocations_max: Option<usize>,
+    /// What it may ask AWS for.
+    pub role: &'static [Permission],
+}
+
+/// All of them.
+pub const HOSTED_FUNCTIONS: [HostedFunction; 3] = [
+    HostedFunction {
+        name: JOB_API,
+        timeout: JOB_API_TIMEOUT,
+        takes: &[],
+        event_age_max: None,
+        invocations_max: None,
+        role: JOB_API_ROLE,
+    },
+    HostedFunction {
+        name: SCHEDULE_EVALUATOR,
+        timeout: SCHEDULE_EVALUATOR_TIMEOUT,
+        takes: &[TICK, Event::SCHEDULE_CHANGED],
+        event_age_max: Some(TICK_AGE_MAX),
+        invocations_max: Some(EVALUATORS_MAX),
+        role: SCHEDULE_EVALUATOR_ROLE,
+    },
+    HostedFunction {
+        name: PAYLOAD_EXECUTOR,
+        timeout: PAYLOAD_EXECUTOR_TIMEOUT,
+        takes: &[Event::WORK_READY],
+        event_age_max: Some(WORK_AGE_MAX),
+        invocations_max: Some(EXECUTORS_MAX),
+        role: PAYLOAD_EXECUTOR_ROLE,
+    },
+];
+
+impl HostedFunction {
+    /// The function of this name.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        HOSTED_FUNCTIONS.iter().find(|function| function.name == name)
+    }
+}
 
 /// Hosts the functions.
 #[derive(Clone)]
@@ -69,7 +121,7 @@ impl FunctionHost {
 
     /// Whether a rule of the bus hands such events to a function.
     pub(crate) fn takes(detail_type: &str) -> bool {
-        matches!(detail_type, TICK | Event::SCHEDULE_CHANGED | Event::WORK_READY)
+        HOSTED_FUNCTIONS.iter().any(|function| function.takes.contains(&detail_type))
     }
 
     /// Hands an event of the bus to the function that its rule names, and does not wait.

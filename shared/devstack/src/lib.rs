@@ -16,13 +16,15 @@ mod function_host;
 mod storage;
 mod usage;
 mod usage_interceptor;
+pub mod usage_roles;
 
 pub use cloud::{DevCloud, DevOptions, Mode};
 pub use connection::{Connection, ReachableFunctions, loopback_ranges};
 pub use data_folder::DevDescription;
 pub use external_dynamodb::ExternalDynamoDb;
 pub use folder_store::FolderStore;
-pub use usage::{CallUsage, FunctionUsage, USAGE_PATH, Usage};
+pub use function_host::{HOSTED_FUNCTIONS, HostedFunction};
+pub use usage::{CallUsage, FunctionUsage, PERMISSIONS_PATH, USAGE_PATH, Usage};
 
 /// The embedded cloud could not start.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 //!
 //! Only the embedded cloud counts; a function in AWS has none of this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,12 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use crate::usage_roles::Permission;
+
 /// Where the usage stands on the API's origin; needs no key.
 pub const USAGE_PATH: &str = "/dev/usage";
+/// Where stands, next to it, which permissions of its role each function has made use of.
+pub const PERMISSIONS_PATH: &str = "/dev/usage/permissions";
 
 /// What was used since the start, by function.
 pub type Usage = BTreeMap<String, FunctionUsage>;
@@ -50,10 +54,11 @@ pub struct CallUsage {
     pub events: u64,
 }
 
-/// The route that answers with the [`Usage`] so far.
+/// The routes that answer with the [`Usage`] so far, and with the permissions.
 pub(crate) fn router(counter: UsageCounter) -> Router {
     let so_far = async |State(counter): State<UsageCounter>| Json(counter.so_far());
-    Router::new().route(USAGE_PATH, get(so_far)).with_state(counter)
+    let permissions = async |State(counter): State<UsageCounter>| Json(counter.permissions());
+    Router::new().route(USAGE_PATH, get(so_far)).route(PERMISSIONS_PATH, get(permissions)).with_state(counter)
 }
 
 impl FunctionUsage {
@@ -88,7 +93,10 @@ impl CallUsage {
 
 /// Counts what is used; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct UsageCounter(Arc<Mutex<Usage>>);
+pub(crate) struct UsageCounter(Arc<Mutex<Usage>>, Arc<Mutex<Permissions>>);
+
+/// Which permissions of its role each function has made use of.
+type Permissions = BTreeMap<&'static str, BTreeSet<Permission>>;
 
 impl UsageCounter {
     /// What was used so far.
@@ -110,6 +118,16 @@ impl UsageCounter {
             return add(calls);
         }
         add(usage.entry(function.to_owned()).or_default().calls.entry(operation.to_owned()).or_default());
+    }
+
+    /// Notes that a function has made use of a permission.
+    pub(crate) fn note_permission(&self, function: &'static str, permission: Permission) {
+        let mut permissions = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        permissions.entry(function).or_default().insert(permission);
+    }
+
+    fn permissions(&self) -> Permissions {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Usage> {

@@ -1,4 +1,4 @@
-//! Counts the calls of a function where the SDK makes them.
+//! Counts the calls of a function where the SDK makes them, and refuses those that its role does not allow.
 //!
 //! Capacity units are what DynamoDB itself says a call took: each call asks for them. The embedded
 //! DynamoDB answers by the rules of the real one, to which a test holds it. Only a call that failed
@@ -17,7 +17,9 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 };
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
+use crate::function_host::HostedFunction;
 use crate::usage::{CallUsage, UsageCounter};
+use crate::usage_roles::asked_for;
 
 /// Counts for one function.
 #[derive(Clone, Debug)]
@@ -30,6 +32,20 @@ impl UsageInterceptor {
     fn add(&self, configuration: &ConfigBag, add: impl FnOnce(&mut CallUsage)) {
         let Some(call) = configuration.load::<Metadata>() else { return };
         self.counter.add(self.function, &format!("{}.{}", call.service(), call.name()), add);
+    }
+
+    /// Refuses what the function's role does not allow.
+    fn check_role(&self, input: &Input, configuration: &ConfigBag) -> Result<(), BoxError> {
+        let call = configuration.load::<Metadata>().ok_or("a call of an unknown operation")?;
+        let role = HostedFunction::named(self.function).map_or(&[][..], |function| function.role);
+        for permission in asked_for(call.service(), call.name(), input)? {
+            if !role.contains(&permission) {
+                tracing::error!(function = self.function, ?permission, "AccessDenied: its role does not allow it");
+                return Err(format!("AccessDenied: the role of {} does not allow {permission:?}", self.function).into());
+            }
+            self.counter.note_permission(self.function, permission);
+        }
+        Ok(())
     }
 }
 
@@ -44,6 +60,7 @@ impl Intercept for UsageInterceptor {
         _: &RuntimeComponents,
         configuration: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        self.check_role(context.input(), configuration)?;
         ask_for_capacity(context.input_mut());
         if let Some(put) = context.input().downcast_ref::<PutEventsInput>() {
             let events = put.entries.as_ref().map_or(0, Vec::len) as u64;
