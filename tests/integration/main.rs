@@ -16,6 +16,7 @@ mod cost;
 mod cursors;
 mod deliveries;
 mod delivery_records;
+mod deployment;
 mod entity_tags;
 mod events;
 mod extensions;
