@@ -1,6 +1,7 @@
 //! The deployment and the code, compared both ways: what `template.yaml` says, the code does, and what the code needs,
 //! `template.yaml` says. Neither is copied into a test.
 
+mod documentation;
 mod environment;
 mod events;
 mod functions;
