@@ -6,6 +6,7 @@ mod environment;
 mod events;
 mod functions;
 mod journey;
+mod metrics;
 mod monitoring;
 mod resolve;
 mod roles;
