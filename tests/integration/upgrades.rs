@@ -22,7 +22,7 @@ async fn call(cloud: &Cloud, method: &str, path: &str, body: Option<Value>) -> (
 async fn work_until(cloud: &Cloud, done: &mut usize, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     const TRIES_MAX: usize = 20;
     for _ in 0..TRIES_MAX {
-        work(cloud, done, Duration::from_secs(20)).await.unwrap();
+        work(cloud, done, Duration::from_secs(120)).await.unwrap();
         let (_, answer) = call(cloud, "GET", path, None).await;
         if is_so(&answer) {
             return answer;

@@ -57,7 +57,14 @@ impl Connection {
     /// Clients over what `description` describes, whose workers have leases of this length, and may call
     /// this machine.
     pub fn open(description: &DevDescription, lease: Duration) -> Self {
-        Self::allowing(description, lease, loopback_ranges(), SinkBuckets::default(), ReachableFunctions::default(), None)
+        Self::allowing(
+            description,
+            lease,
+            loopback_ranges(),
+            SinkBuckets::default(),
+            ReachableFunctions::default(),
+            None,
+        )
     }
 
     /// The same, where other ranges may be called than the public ones and these, the own role may write to

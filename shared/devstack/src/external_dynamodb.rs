@@ -3,7 +3,8 @@
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Credentials;
-use sundial_runtime::clients::{http_client, timeouts};
+use sundial_runtime::clients::timeouts;
+use sundial_runtime::http_client;
 
 /// Where it is. What is written down of a cloud over it has its address and table, and no keys of it.
 #[derive(Clone, Debug)]
