@@ -35,18 +35,22 @@ type Permission = (String, String, Value);
 
 /// What the role of a function allows.
 fn role(parameters: &Parameters<'_>, function: &str) -> Vec<Permission> {
+    permissions(parameters, function, "Allow")
+}
+
+/// What it allows or denies.
+fn permissions(parameters: &Parameters<'_>, function: &str, effect: &str) -> Vec<Permission> {
     let template = parameters.template;
     let role = template.properties(template.functions()[function])["Role"]["Fn::GetAtt"][0].as_str().unwrap();
     let role = parameters.properties(role).unwrap();
     let inline = role["Policies"].as_array().unwrap().iter().map(|policy| policy["PolicyDocument"].clone());
     let managed = texts(role.get("ManagedPolicyArns").unwrap_or(&json!([]))).into_iter();
     let managed = managed.map(|name| parameters.properties(&name).unwrap()["PolicyDocument"].clone());
-    inline.chain(managed).flat_map(|document| permissions(&document)).collect()
+    inline.chain(managed).flat_map(|document| statements(&document, effect)).collect()
 }
 
-fn permissions(document: &Value) -> Vec<Permission> {
+fn statements(document: &Value, effect: &str) -> Vec<Permission> {
     let of_statement = |statement: &Value| {
-        assert_eq!(statement["Effect"], "Allow");
         let (actions, resources) = (texts(&statement["Action"]), texts(&statement["Resource"]));
         let condition = statement["Condition"].clone();
         let pairs = actions.into_iter().flat_map(move |action| {
@@ -55,7 +59,8 @@ fn permissions(document: &Value) -> Vec<Permission> {
         });
         pairs.collect::<Vec<_>>()
     };
-    document["Statement"].as_array().unwrap().iter().flat_map(of_statement).collect()
+    let all = document["Statement"].as_array().unwrap().iter();
+    all.filter(|statement| statement["Effect"] == effect).flat_map(of_statement).collect()
 }
 
 fn service(permission: &Permission) -> &str {
@@ -80,6 +85,22 @@ fn hosted_role(function: &HostedFunction) -> BTreeSet<(String, String)> {
         role.extend(resources.into_iter().map(|resource| ((*action).to_owned(), resource)));
     }
     role
+}
+
+#[test]
+fn no_function_of_ours_is_a_target_whatever_is_allowed() {
+    let template = Template::read();
+    let parameters = template.parameters(&everything());
+    let denied: BTreeSet<_> = permissions(&parameters, "payload-executor", "Deny")
+        .into_iter()
+        .map(|(action, resource, condition)| {
+            assert_eq!((action.as_str(), condition), ("lambda:InvokeFunction", Value::Null));
+            resource.rsplit_once(':').unwrap().1.to_owned()
+        })
+        .collect();
+    // Lambda gives a function the name of the stack, its own in the template, and some letters.
+    let ours = template.functions().values().map(|name| format!("AWS::StackName-{name}-*")).collect();
+    assert_eq!(denied, ours);
 }
 
 #[test]
