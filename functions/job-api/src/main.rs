@@ -7,6 +7,6 @@ use sundial_runtime::{Clients, Settings, logging};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     logging::start();
-    let clients = Clients::new(Settings::from_environment()?).await;
+    let clients = Clients::of_function(Settings::from_environment()?);
     lambda_runtime::run(lambda_http::Adapter::from(router(clients))).await
 }

@@ -9,7 +9,7 @@ use sundial_runtime::{Clients, Settings, logging};
 async fn main() -> Result<(), Error> {
     logging::start();
     let metrics = Metrics::start();
-    let clients = Clients::new(Settings::from_environment()?).await;
+    let clients = Clients::of_function(Settings::from_environment()?);
     let invoked = async |event: LambdaEvent<_>| {
         let result = handle(&clients, event).await;
         metrics.tell();

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{SharedCredentialsProvider, SharedHttpClient};
 use sundial_outbound::{AnswerMemory, FunctionCaller, OutboundClient, OwnRole, ResultsBucket};
 use sundial_store::{RETENTION_DEFAULT, Store, Table};
 
 use crate::bus::EventBus;
 use crate::clock::Clock;
-use crate::http_client::{http_client, http_client_to_aws};
+use crate::http_client::{http_client, http_client_of_function};
 use crate::settings::Settings;
 
 /// Everything that a function reaches the world through.
@@ -45,16 +46,11 @@ pub struct SdkClients {
     pub lambda: aws_sdk_lambda::Client,
 }
 
-/// The configuration of the SDK: region and credentials from the environment, and the HTTP client.
-pub async fn sdk_configuration() -> SdkConfig {
-    let defaults = aws_config::defaults(BehaviorVersion::latest());
-    defaults.http_client(http_client_to_aws()).timeout_config(timeouts()).load().await
-}
-
 /// The store over the table `name` in AWS, for a command that needs nothing else; `None` when
 /// neither the environment nor a profile names a region.
 pub async fn store_in_aws(name: &str) -> Option<Store> {
-    let configuration = sdk_configuration().await;
+    let defaults = aws_config::defaults(BehaviorVersion::latest());
+    let configuration = defaults.http_client(http_client()).timeout_config(timeouts()).load().await;
     configuration.region()?;
     let client = aws_sdk_dynamodb::Client::new(&configuration);
     Some(Store::new(Table::new(client, name), RETENTION_DEFAULT))
@@ -70,23 +66,32 @@ pub fn timeouts() -> TimeoutConfig {
 }
 
 impl Clients {
-    /// The clients of a function in AWS.
-    pub async fn new(settings: Settings) -> Self {
-        Self::from_configuration(settings, &sdk_configuration().await)
-    }
-
-    /// The clients over a given configuration of the SDK.
-    pub fn from_configuration(settings: Settings, configuration: &SdkConfig) -> Self {
-        // An own endpoint is an emulator's, which has its buckets in the path.
-        let has_own_s3 = configuration.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let s3 = aws_sdk_s3::config::Builder::from(configuration).force_path_style(has_own_s3).build();
-        let clients = SdkClients {
-            dynamodb: aws_sdk_dynamodb::Client::new(configuration),
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            eventbridge: aws_sdk_eventbridge::Client::new(configuration),
-            lambda: aws_sdk_lambda::Client::new(configuration),
+    /// The clients of a function, as its environment says: its role's keys and its region, which Lambda gives it, and
+    /// the endpoints of an emulator, if there is one. What the SDK would look through besides, such as profiles and the
+    /// metadata of a machine, is no part of a function.
+    pub fn of_function(settings: Settings) -> Self {
+        let http_client = http_client_of_function();
+        let at = |endpoint: Option<String>| {
+            let mut configuration = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(std::env::var("AWS_REGION").ok().map(Region::new))
+                .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+                .http_client(http_client.clone())
+                .timeout_config(timeouts());
+            configuration.set_endpoint_url(endpoint);
+            configuration.build()
         };
-        Self::assemble(settings, clients, configuration.http_client().unwrap_or_else(http_client))
+        let s3_endpoint = endpoint_of("S3");
+        // An own endpoint is an emulator's, which has its buckets in the path.
+        let has_own_s3 = s3_endpoint.is_some();
+        let s3 = aws_sdk_s3::config::Builder::from(&at(s3_endpoint)).force_path_style(has_own_s3).build();
+        let clients = SdkClients {
+            dynamodb: aws_sdk_dynamodb::Client::new(&at(endpoint_of("DYNAMODB"))),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            eventbridge: aws_sdk_eventbridge::Client::new(&at(endpoint_of("EVENTBRIDGE"))),
+            lambda: aws_sdk_lambda::Client::new(&at(endpoint_of("LAMBDA"))),
+        };
+        Self::assemble(settings, clients, http_client)
     }
 
     /// The clients over given clients of the SDK, and what their HTTP goes through.
@@ -107,4 +112,10 @@ impl Clients {
             settings,
         }
     }
+}
+
+/// Where a service is, if not at AWS: the variables that all SDKs have for it.
+fn endpoint_of(service: &str) -> Option<String> {
+    let of_service = std::env::var(format!("AWS_ENDPOINT_URL_{service}"));
+    of_service.or_else(|_| std::env::var("AWS_ENDPOINT_URL")).ok().filter(|url| !url.is_empty())
 }

@@ -20,7 +20,7 @@ pub fn http_client() -> SharedHttpClient {
 
 /// The client of a function that was deployed: it talks to nobody but AWS. To read the hundred and fifty roots of
 /// the machine takes longer than all the rest of its start.
-pub(crate) fn http_client_to_aws() -> SharedHttpClient {
+pub(crate) fn http_client_of_function() -> SharedHttpClient {
     let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
     let is_elsewhere = |(name, value): (String, std::ffi::OsString)| {
         let is_other_region = |region: &str| OTHER_PARTITIONS.iter().any(|prefix| region.starts_with(prefix));
