@@ -115,7 +115,11 @@ async fn schedules(cloud: &Cloud) {
     cloud.api.create_job(json!({ "id": "scheduled", "payload": payloads("slow", 1), "schedule": schedule })).await;
     let runs = format!("{JOBS}/scheduled/runs");
     let waits = |run: &Value| run["status"] == "PENDING" && run["startTime"].is_null();
-    let waiting = |page: &Value| page["items"].as_array().unwrap().iter().find(|run| waits(run)).cloned();
+    let waiting = |page: &Value| {
+        // The first one is about to start.
+        let has_started = page["items"].as_array().unwrap().iter().any(|run| run["status"] == "RUNNING");
+        page["items"].as_array().unwrap().iter().find(|run| has_started && waits(run)).cloned()
+    };
     let page = cloud.api.wait_for(&runs, |page| waiting(page).is_some()).await;
     let id = waiting(&page).unwrap()["id"].as_str().unwrap().to_owned();
     date_back(cloud, "generationBeganAt", |pk, sk| pk == format!("RUN#{id}") && sk == "RUN").await;

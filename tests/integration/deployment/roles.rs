@@ -99,7 +99,7 @@ fn no_function_of_ours_is_a_target_whatever_is_allowed() {
         })
         .collect();
     // Lambda gives a function the name of the stack, its own in the template, and some letters.
-    let ours = template.functions().values().map(|name| format!("AWS::StackName-{name}-*")).collect();
+    let ours = template.functions().values().map(|name| format!("sundial-{name}-*")).collect();
     assert_eq!(denied, ours);
 }
 
