@@ -18,7 +18,7 @@ import threading
 import urllib.error
 import urllib.request
 
-from .checks import CheckFailed, wait_for
+from .checks import CheckFailed, holds, wait_for
 from .processes import free_port
 
 TIMED_OUT = "Task timed out after "
@@ -110,5 +110,18 @@ class EmulatedFunction:
 
     def json_log(self):
         """What it has logged, without the lines of the emulator between that, and without metrics."""
-        lines = [json.loads(line) for line in self.processes.log(self.name).splitlines() if line.startswith("{")]
-        return [line for line in lines if "fields" in line]
+        return [line for line in self.json_lines() if "message" in line]
+
+    def metrics(self, name):
+        """The values of a metric, as CloudWatch takes them out of the log (the embedded metric format)."""
+        told = [line for line in self.json_lines() if "_aws" in line and name in line]
+        for line in told:
+            (directive,) = line["_aws"]["CloudWatchMetrics"]
+            holds(directive["Namespace"] == "Sundial", f"{name} is in the namespace {directive['Namespace']}")
+            holds(directive["Dimensions"] == [["FunctionName"]], f"{name} has the dimensions {directive['Dimensions']}")
+            holds(name in [metric["Name"] for metric in directive["Metrics"]], f"{name} is no metric of its line")
+        values = [line[name] for line in told]
+        return [it for value in values for it in (value if isinstance(value, list) else [value])]
+
+    def json_lines(self):
+        return [json.loads(line) for line in self.processes.log(self.name).splitlines() if line.startswith("{")]

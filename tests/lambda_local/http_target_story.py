@@ -37,6 +37,7 @@ class HttpTargetStory:
         self.relay.release("payload-executor")
         self.completed(job_run)
         self.check_logs(job_run)
+        self.check_metrics()
         # Another tick finds nothing more to be done for it.
         same(self.functions["schedule-evaluator"].answer(sample("eventbridge-tick")), None, "the tick's answer")
         same(len(self.api.ok("GET", "/projects/shop/jobs/prices/runs")["items"]), 1, "the runs of the job")
@@ -113,6 +114,23 @@ class HttpTargetStory:
     def check_logs(self, job_run):
         """The function that has carried it out says so, and no other one."""
         for name, function in self.functions.items():
-            ended = [line for line in function.json_log() if line["fields"].get("message") == "the job run has ended"]
+            ended = [line for line in function.json_log() if line["message"] == "the job run has ended"]
             of_this = [line for line in ended if line["span"]["jobRunId"] == job_run]
             same(len(of_this), 1 if name == "payload-executor" else 0, f"how often {name} logs the end of the run")
+            # No call has started it, so that it goes by its own id.
+            same([line["span"]["correlationId"] for line in of_this], [job_run] * len(of_this), "the correlation id")
+
+    def check_metrics(self):
+        """Told when an invocation ends, or half a minute later."""
+        count = len(PAYLOADS)
+        expected = {
+            "schedule-evaluator": {"OccurrencesOnTime": 1},
+            "payload-executor": {"PayloadsSucceeded": count, "AttemptsRetried": 1, "DeliveriesSucceeded": count},
+        }
+        for name, metrics in expected.items():
+            function = self.functions[name]
+            for metric, total in metrics.items():
+                wait_for(f"{total} {metric} of {name}", lambda: sum(function.metrics(metric)) == total)
+        same(len(self.functions["schedule-evaluator"].metrics("OccurrenceLag")), 1, "how often the lag is told")
+        holds(self.functions["payload-executor"].metrics("SlotsUsed"), "nobody tells how many slots are used")
+        same(self.functions["payload-executor"].metrics("PayloadsFailed"), [], "the failures that are told")

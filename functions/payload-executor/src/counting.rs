@@ -1,10 +1,13 @@
 //! What CloudWatch is told of a worker's progress: what is on record, so that nothing is counted twice.
 
+use std::time::Duration;
+
 use metrics::{counter, histogram};
 use sundial_runtime::metrics::{
     ATTEMPTS_RETRIED, DELIVERIES_EXHAUSTED, DELIVERIES_RETRIED, DELIVERIES_SUCCEEDED, PAYLOADS_FAILED,
     PAYLOADS_SUCCEEDED, SLOTS_USED,
 };
+use tokio::time::Instant;
 
 use crate::buffer::Batch;
 
@@ -29,7 +32,40 @@ pub(crate) fn count_recorded(batch: &Batch) {
     }
 }
 
-/// Tells how many calls a worker has under way.
-pub(crate) fn count_slots_used(in_flight: usize) {
-    histogram!(SLOTS_USED).record(in_flight as f64);
+/// A line of the log, which there is twice a minute, takes a hundred numbers.
+const TELL_SLOTS_EVERY: Duration = Duration::from_secs(2);
+
+/// The most calls that a worker had under way since that was last told.
+pub(crate) struct SlotsUsed {
+    most: usize,
+    told_at: Instant,
+}
+
+impl SlotsUsed {
+    /// None, since `now`.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { most: 0, told_at: now }
+    }
+
+    /// Notes how many there are.
+    pub(crate) fn note(&mut self, in_flight: usize) {
+        self.most = self.most.max(in_flight);
+        if self.told_at.elapsed() >= TELL_SLOTS_EVERY {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        if self.most > 0 {
+            histogram!(SLOTS_USED).record(self.most as f64);
+        }
+        (self.most, self.told_at) = (0, Instant::now());
+    }
+}
+
+impl Drop for SlotsUsed {
+    /// However the worker ends.
+    fn drop(&mut self) {
+        self.tell();
+    }
 }

@@ -8,7 +8,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Worker;
-use crate::counting::count_slots_used;
 
 /// A worker that waits for slots of others looks this often.
 const LOOK_FOR_SLOTS_EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +30,7 @@ impl Worker {
     /// Looks whether the lane is still ours, and takes over what others have changed.
     pub(super) async fn look(&mut self) -> Result<bool, StoreError> {
         let begun = Instant::now();
-        count_slots_used(self.in_flight.len());
+        self.slots_used.note(self.in_flight.len());
         let Some(seen) = self.context.clients.store.run_partition(self.context.id()).await? else {
             return Ok(false);
         };

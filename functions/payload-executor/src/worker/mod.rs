@@ -34,6 +34,7 @@ use crate::attempt::Attempted;
 use crate::buffer::Buffer;
 use crate::claims::Claims;
 use crate::context::RunContext;
+use crate::counting::SlotsUsed;
 use crate::delivery::{Delivered, SharedHealth};
 use crate::lease::{Acquired, Lease, acquire};
 use crate::payload_reader::PayloadReader;
@@ -73,6 +74,7 @@ pub(crate) async fn work(clients: &Clients, run: JobRunId, lane: u32, end_at: In
         claims: Claims::default(),
         in_flight: HashSet::new(),
         attempts: JoinSet::new(),
+        slots_used: SlotsUsed::new(begun),
         deliveries: JoinSet::new(),
         closings: JoinSet::new(),
         renewals: Renewals::new(begun),
@@ -126,6 +128,7 @@ struct Worker {
     /// Attempts under way.
     in_flight: HashSet<u32>,
     attempts: JoinSet<Attempted>,
+    slots_used: SlotsUsed,
     deliveries: JoinSet<Delivered>,
     /// What follows the end of the run, when it ended with us.
     closings: JoinSet<()>,

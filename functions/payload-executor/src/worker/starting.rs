@@ -118,6 +118,7 @@ impl Worker {
     fn start(&mut self, task: Task) {
         let timeout = self.attempt_time(&task);
         self.in_flight.insert(task.index());
+        self.slots_used.note(self.in_flight.len());
         let state = self.context.session.as_ref().and_then(RunSession::current);
         self.attempts.spawn(attempt::make(Arc::clone(&self.context), task, state, timeout));
     }
