@@ -1,6 +1,8 @@
 //! Targets that are Lambda functions: invoked with the same envelope as a server is called, and whatever goes wrong is
 //! told and tried again as it is for a server.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sundial_model::secret::SecretValues;
 use sundial_outbound::TargetFunctions;
@@ -22,6 +24,13 @@ async fn lambda() -> Lambda {
                 Outcome::Breaks(json!({ "errorMessage": "2026-01-01 Task timed out after 3.00 seconds" }))
             }
             "is-silent" => Outcome::Silence,
+            // Longer than any other call of AWS may take.
+            "is-slow" => Outcome::After(Duration::from_secs(10), Box::new(Outcome::Returns(json!({ "result": 1 })))),
+            "is-forbidden" => Outcome::Refused(
+                403,
+                "AccessDeniedException",
+                "User: arn:aws:sts::1:assumed-role/ours is not authorized",
+            ),
             "is-gone" => Outcome::Refused(404, "ResourceNotFoundException", "Function not found"),
             "is-too-large" => Outcome::Returns(json!({ "result": "x".repeat(4_000_000) })),
             "is-large" => Outcome::Returns(json!({ "result": "x".repeat(1_000_000) })),
@@ -49,13 +58,15 @@ async fn a_function_carries_out_payloads_and_what_goes_wrong_has_its_code() {
     let cloud = cloud_with_project(&lambda, &target).await;
     assert_eq!(cloud.api.get("/projects/shop").await["target"], target);
     // API, attempts, and its result or its code.
-    let expected: [(&str, u64, Result<Value, &str>); 11] = [
+    let expected: [(&str, u64, Result<Value, &str>); 13] = [
         ("echo", 1, Ok(json!({ "n": 0 }))),
         ("breaks-once", 2, Ok(json!({ "n": 1 }))),
         ("has-no-room-once", 2, Ok(json!({ "n": 2 }))),
         ("runs-out-of-time", 2, Err("timeout")),
         ("is-silent", 2, Err("timeout")),
+        ("is-slow", 1, Ok(json!(1))),
         ("is-gone", 1, Err("http-404")),
+        ("is-forbidden", 1, Err("http-403")),
         ("is-too-large", 1, Err("result-too-big-error")),
         ("is-large", 1, Ok(json!("x".repeat(1_000_000)))),
         ("says-no", 1, Err("sold-out")),
@@ -65,7 +76,10 @@ async fn a_function_carries_out_payloads_and_what_goes_wrong_has_its_code() {
     let payload: Vec<_> = expected
         .iter()
         .enumerate()
-        .map(|(n, (api, ..))| json!({ "apiName": api, "parameters": { "n": n }, "requestTimeout": 1 }))
+        .map(|(n, (api, ..))| {
+            let timeout = if *api == "is-slow" { 60 } else { 1 };
+            json!({ "apiName": api, "parameters": { "n": n }, "requestTimeout": timeout })
+        })
         .collect();
     let retry = json!({ "maximumAttempts": 2, "initialInterval": "100ms" });
     let configuration = json!({ "retry": retry, "maxConcurrentRequests": 20 });
@@ -80,6 +94,7 @@ async fn a_function_carries_out_payloads_and_what_goes_wrong_has_its_code() {
             Ok(result) => assert_eq!(payload["result"], *result, "{api}"),
             Err(code) => assert_eq!(payload["error"]["code"], *code, "{api}: {payload}"),
         }
+        assert!(!payload.to_string().contains("assumed-role"), "{payload}");
     }
     let invocations = lambda.invocations();
     // Of those with two attempts there are four, and the run was extended by one payload.

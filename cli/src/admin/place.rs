@@ -66,7 +66,7 @@ impl Place {
     /// What to say when the table cannot be reached.
     pub(super) fn failed(&self, error: &StoreError) -> String {
         let advice = match error {
-            StoreError::Newer(_) => "use the newer version of this command",
+            StoreError::Newer { .. } => "use the newer version of this command",
             StoreError::Unavailable(_) => "check the network, and that the credentials are still valid",
             StoreError::Refused(_) => "check the table's name, the region, and what the credentials allow",
             StoreError::Throttled(_) => "wait for a moment, and try again",

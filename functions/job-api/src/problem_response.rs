@@ -54,8 +54,8 @@ impl From<StoreError> for ApiProblem {
                 tracing::warn!(error = message, "the table is not available");
                 Self(Problem::new(ProblemCode::Unavailable, "the storage is not available at the moment; try again"))
             }
-            StoreError::Newer(version) => {
-                tracing::warn!(version, "an older version was asked for what a newer one has written");
+            StoreError::Newer { item, version } => {
+                tracing::warn!(item, version, "an older version was asked for what a newer one has written");
                 Self(Problem::new(ProblemCode::Unavailable, "Sundial is being replaced by a newer version; try again"))
             }
             StoreError::Throttled(message) => {
@@ -120,7 +120,7 @@ pub(crate) struct RequestId(pub(crate) String);
 pub(crate) async fn render_problems(mut request: Request, next: Next) -> Response {
     let correlation_id = request_id(&request);
     request.extensions_mut().insert(RequestId(correlation_id.clone()));
-    let span = tracing::info_span!("request", correlationId = correlation_id, method = %request.method(), path = request.uri().path());
+    let span = tracing::error_span!("request", correlationId = correlation_id, method = %request.method(), path = request.uri().path());
     let mut response = next.run(request).instrument(span).await;
     if let Some(Problem { code, detail, errors: InvalidFields(errors) }) = response.extensions_mut().remove() {
         let extensions = Extensions { code: code.code(), correlation_id: correlation_id.clone(), errors };

@@ -32,6 +32,7 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent};
 use sundial_model::event::WorkReady;
 use sundial_runtime::Clients;
+use sundial_store::StoreError;
 use tokio::time::Instant;
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -49,21 +50,33 @@ const WAIT_MAX: Duration = Duration::from_secs(80);
 pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<WorkReady>>) -> Result<(), Error> {
     let left = clients.clock.left_until(event.context.deadline);
     let end_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
-    // Boxed, because the compiler would otherwise lay out all that a worker can wait for in one type.
-    match event.payload.detail {
+    match work(clients, event.payload.detail, end_at).await {
+        // It is found by its wake time, and done by the newer version.
+        Err(error @ StoreError::Newer { .. }) => {
+            tracing::warn!(%error, "this is left to the newer version");
+            Ok(())
+        }
+        result => Ok(result?),
+    }
+}
+
+async fn work(clients: &Clients, ready: WorkReady, end_at: Instant) -> Result<(), StoreError> {
+    // Boxed, because the compiler would otherwise lay out all that a worker can wait for in one type. The spans are of the
+    // highest level, so that they are there whatever is logged.
+    match ready {
         WorkReady::Lane { job_run_id, lane } => {
-            let span = tracing::info_span!("worker", correlationId = Empty, jobRunId = %job_run_id, lane);
-            Box::pin(worker::work(clients, job_run_id, lane, end_at)).instrument(span).await?;
+            let span = tracing::error_span!("worker", correlationId = Empty, jobRunId = %job_run_id, lane);
+            Box::pin(worker::work(clients, job_run_id, lane, end_at)).instrument(span).await
         }
         WorkReady::Closing { job_run_id, closing: generation } => {
-            let span = tracing::info_span!("closing", correlationId = Empty, jobRunId = %job_run_id, generation);
-            Box::pin(closing::work(clients, job_run_id, generation, end_at)).instrument(span).await?;
+            let span = tracing::error_span!("closing", correlationId = Empty, jobRunId = %job_run_id, generation);
+            Box::pin(closing::work(clients, job_run_id, generation, end_at)).instrument(span).await
         }
         WorkReady::AuthSession { project_id, auth_session_id } => {
-            let span = tracing::info_span!("auth session", projectId = %project_id, authSessionId = %auth_session_id);
+            let span = tracing::error_span!("auth session", projectId = %project_id, authSessionId = %auth_session_id);
             let begun = Instant::now();
-            Box::pin(auth_session::work(clients, project_id, &auth_session_id, begun, end_at)).instrument(span).await?;
+            let worked = auth_session::work(clients, project_id, &auth_session_id, begun, end_at);
+            Box::pin(worked).instrument(span).await.map(drop)
         }
     }
-    Ok(())
 }

@@ -65,8 +65,11 @@ async fn follow(clients: &Clients, job: &StoredJob, now: Timestamp) -> (Vec<Work
         None => clients.store.runs_have_followed(job).await,
         Some(error) => Err(error),
     };
-    let failed = noted.inspect_err(|error| tracing::warn!(%error, job = %job.id, "its runs follow later")).is_err();
-    (work, failed.then(|| now + TRY_AGAIN_AFTER))
+    let Err(error) = noted else { return (work, None) };
+    tracing::warn!(%error, job = %job.id, "its runs follow later");
+    // Where soon would not help, the next tick tries.
+    let is_passing = error.is_passing() || matches!(error, StoreError::Conflict);
+    (work, is_passing.then(|| now + TRY_AGAIN_AFTER))
 }
 
 async fn record(clients: &Clients, due: DueJob, now: Timestamp) -> Result<Attended, StoreError> {

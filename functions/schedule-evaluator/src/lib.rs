@@ -116,6 +116,8 @@ impl<'a> Evaluation<'a> {
             }
             self.wait().await?;
         }
+        // What batches have recorded in the last moment counts, too.
+        self.note_done();
         Ok(())
     }
 

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use sundial_outbound::{ResultsBucket, TargetFunctions};
+use sundial_outbound::{FunctionCaller, ResultsBucket, TargetFunctions};
 use sundial_runtime::EventBus;
 use sundial_runtime::clients::timeouts;
 use sundial_runtime::http_client;
@@ -51,6 +51,8 @@ pub struct Connection {
     /// S3.
     pub s3: aws_sdk_s3::Client,
     eventbridge: aws_sdk_eventbridge::Client,
+    lambda: aws_sdk_lambda::Client,
+    http_client: SharedHttpClient,
 }
 
 impl Connection {
@@ -108,9 +110,10 @@ impl Connection {
         };
         let eventbridge = aws_sdk_eventbridge::Client::new(&at(&description.events_url));
         let lambda = aws_sdk_lambda::Client::new(&at(&functions.url));
+        let (functions, http) = (lambda.clone(), http_client.clone());
         let sdk = SdkClients { dynamodb: dynamodb.clone(), s3: s3.clone(), eventbridge: eventbridge.clone(), lambda };
         let clients = Clients::assemble(settings, sdk, http_client);
-        Self { clients, dynamodb, s3, eventbridge }
+        Self { clients, dynamodb, s3, eventbridge, lambda: functions, http_client: http }
     }
 
     /// Clients for a function whose calls are counted.
@@ -119,11 +122,15 @@ impl Connection {
         let dynamodb = self.dynamodb.config().to_builder().interceptor(counted()).build();
         let s3 = self.s3.config().to_builder().interceptor(counted()).build();
         let eventbridge = self.eventbridge.config().to_builder().interceptor(counted()).build();
+        let lambda =
+            aws_sdk_lambda::Client::from_conf(self.lambda.config().to_builder().interceptor(counted()).build());
         let settings = &self.clients.settings;
+        let functions = FunctionCaller::new(lambda, self.http_client.clone(), settings.target_functions.clone());
         let table = Table::new(aws_sdk_dynamodb::Client::from_conf(dynamodb), &settings.table);
         Clients {
             store: Store::new(table, settings.retention),
             bus: EventBus::new(aws_sdk_eventbridge::Client::from_conf(eventbridge), &settings.bus),
+            outbound: self.clients.outbound.clone().invoking(functions),
             results: ResultsBucket::new(aws_sdk_s3::Client::from_conf(s3), &settings.results_bucket),
             ..self.clients.clone()
         }

@@ -294,15 +294,15 @@ fn is_retried(status: u16) -> bool {
 #[derive(Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct FunctionErrorDocument {
-    #[serde(default)]
-    error_type: String,
-    #[serde(default)]
-    error_message: String,
+    error_type: Option<String>,
+    error_message: Option<String>,
 }
 
 fn judge_function_error(body: &[u8]) -> Verdict {
     let document: FunctionErrorDocument = read_object(body).unwrap_or_default();
-    let FunctionErrorDocument { error_type, error_message } = document;
+    // An exception without a message may have null there.
+    let error_type = document.error_type.unwrap_or_default();
+    let error_message = document.error_message.unwrap_or_default();
     // Lambda has ended the invocation: "… Task timed out after 3.00 seconds".
     let has_timed_out = error_type == "Sandbox.Timedout" || error_message.contains("Task timed out after");
     if has_timed_out {
@@ -416,6 +416,8 @@ mod tests {
         check(returned(r#"{"error": {"code": "gone", "retryable": false}}"#), envelope, Err(("gone", false)));
         let (code, message, is_retried) = error(broken(r#"{"errorType": "KeyError", "errorMessage": "'sku'"}"#));
         assert_eq!((code.as_str(), message.as_str(), is_retried), ("function-error", "KeyError: 'sku'", true));
+        let (_, message, _) = error(broken(r#"{"errorType": "java.lang.NullPointerException", "errorMessage": null}"#));
+        assert_eq!(message, "java.lang.NullPointerException");
         check(broken("nonsense"), envelope, Err(("function-error", true)));
         let timeout = r#"{"errorMessage": "2026-01-01T00:00:00Z 1-2 Task timed out after 3.00 seconds"}"#;
         check(broken(timeout), envelope, Err(("timeout", true)));

@@ -10,8 +10,9 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 /// The roots that AWS's own services are certified by: <https://www.amazontrust.com/repository/>.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
-/// Regions of partitions whose services are certified by others.
-const OTHER_PARTITIONS: [&str; 3] = ["cn-", "us-iso", "eu-isoe"];
+/// How regions begin whose services are certified by Amazon's own roots. Those of partitions apart are not: China, the
+/// isolated ones (`us-iso…`, `eu-iso…`), and the sovereign one (`eusc-`).
+const CERTIFIED_BY_AMAZON: [&str; 9] = ["af-", "ap-", "ca-", "eu-", "il-", "me-", "mx-", "sa-", "us-"];
 
 /// A client that trusts whom the machine trusts.
 pub fn http_client() -> SharedHttpClient {
@@ -21,15 +22,17 @@ pub fn http_client() -> SharedHttpClient {
 /// The client of a function that was deployed: it talks to nobody but AWS. To read the hundred and fifty roots of
 /// the machine takes longer than all the rest of its start.
 pub(crate) fn http_client_of_function() -> SharedHttpClient {
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    let is_elsewhere = |(name, value): (String, std::ffi::OsString)| {
-        let is_other_region = |region: &str| OTHER_PARTITIONS.iter().any(|prefix| region.starts_with(prefix));
-        name.starts_with("AWS_ENDPOINT_URL") || (name == "AWS_REGION" && value.to_str().is_some_and(is_other_region))
-    };
-    if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_none() || variables.into_iter().any(is_elsewhere) {
-        return http_client();
+    let is_deployed = std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some();
+    let has_emulator = std::env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("AWS_ENDPOINT_URL"));
+    if is_deployed && !has_emulator && std::env::var("AWS_REGION").is_ok_and(|region| is_certified_by_amazon(&region)) {
+        trusting(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
+    } else {
+        http_client()
     }
-    trusting(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS))
+}
+
+fn is_certified_by_amazon(region: &str) -> bool {
+    CERTIFIED_BY_AMAZON.iter().any(|prefix| region.starts_with(prefix)) && !region.contains("-iso")
 }
 
 fn trusting(roots: TrustStore) -> SharedHttpClient {
@@ -58,6 +61,16 @@ impl HttpClient for WhenNeeded {
 mod tests {
     use super::*;
     use aws_smithy_http_client::Connector;
+
+    #[test]
+    fn regions_apart_have_roots_of_their_own() {
+        for region in ["us-east-1", "eu-central-1", "us-gov-west-1", "mx-central-1"] {
+            assert!(is_certified_by_amazon(region), "{region}");
+        }
+        for region in ["cn-north-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "eusc-de-east-1", ""] {
+            assert!(!is_certified_by_amazon(region), "{region}");
+        }
+    }
 
     #[test]
     fn the_roots_of_aws_can_be_read() {

@@ -4,6 +4,7 @@
 //! and that costs next to nothing. What has not happened is not told, so that a deployment with nothing to do has
 //! no metrics, and pays for none.
 
+use std::io::Write;
 use std::time::Duration;
 
 use metrics::Unit;
@@ -47,7 +48,7 @@ impl Metrics {
     pub fn start() -> Self {
         let Ok(function) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") else { return Self(None) };
         let builder = Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension(DIMENSION, function);
-        let collector = builder.with_auto_flush_interval(TELL_EVERY).init();
+        let collector = builder.with_auto_flush_writer(TELL_EVERY, WholeLines::default).init();
         let collector = collector.inspect_err(|error| tracing::warn!(%error, "there are no metrics")).ok();
         describe();
         Self(collector)
@@ -55,9 +56,32 @@ impl Metrics {
 
     /// Tells what was counted. To be called at the end of an invocation: after it the process may be frozen.
     pub fn tell(self) {
-        if let Some(Err(error)) = self.0.map(|collector| collector.flush(std::io::stdout())) {
+        if let Some(Err(error)) = self.0.map(|collector| collector.flush(WholeLines::default())) {
             tracing::warn!(%error, "the metrics cannot be written");
         }
+    }
+}
+
+/// Writes what it was given at once, in the end: it comes in pieces, and another line of the log must not come between
+/// them.
+#[derive(Default)]
+struct WholeLines(Vec<u8>);
+
+impl Write for WholeLines {
+    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+        self.0.write(piece)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for WholeLines {
+    fn drop(&mut self) {
+        let mut stdout = std::io::stdout().lock();
+        // Nobody is left to be told.
+        let _ = stdout.write_all(&self.0).and_then(|()| stdout.flush());
     }
 }
 

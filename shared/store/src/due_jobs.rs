@@ -39,7 +39,7 @@ impl Store {
         let due = jobs.into_iter().filter_map(|job| {
             let project = projects.get(&job.project_id).cloned();
             if project.is_none() {
-                tracing::error!(job = %job.id, project = %job.project_id, "a job has no project");
+                tracing::error!(job = %job.id, project = %job.project_id, "a job has no project that can be read");
             }
             Some(((job.project_id, job.id.clone()), DueJob { job, project: project? }))
         });

@@ -19,8 +19,13 @@ pub enum StoreError {
     #[error("the table is throttled: {0}")]
     Throttled(String),
     /// A newer version of Sundial has written it, in a shape that this one does not know, and is to go on with it.
-    #[error("a newer version has written it, with schema {0}")]
-    Newer(u32),
+    #[error("a newer version has written {item}, with schema {version}")]
+    Newer {
+        /// What it is, by its key.
+        item: String,
+        /// The version of its shape.
+        version: u32,
+    },
     /// What stands there cannot be read.
     #[error("an item cannot be read: {0}")]
     Corrupt(String),

@@ -25,7 +25,8 @@ pub(crate) fn upgrade(mut item: Item) -> Result<Item, StoreError> {
         _ => 1,
     };
     if version > SCHEMA_VERSION {
-        return Err(StoreError::Newer(version));
+        let text = |attribute: &str| item.get(attribute).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+        return Err(StoreError::Newer { item: format!("{} {}", text("pk"), text("sk")), version });
     }
     if version < 2 {
         name_job_of_run(&mut item);
@@ -60,6 +61,6 @@ mod tests {
         assert_eq!(upgrade(other.clone()).expect("an item"), other);
         let newest = item("2", &[("sk", crate::keys::RUN)]);
         assert_eq!(upgrade(newest.clone()).expect("an item"), newest);
-        assert!(matches!(upgrade(item("3", &[])), Err(StoreError::Newer(3))));
+        assert!(matches!(upgrade(item("3", &[])), Err(StoreError::Newer { version: 3, .. })));
     }
 }

@@ -98,8 +98,8 @@ fn no_function_of_ours_is_a_target_whatever_is_allowed() {
             resource.rsplit_once(':').unwrap().1.to_owned()
         })
         .collect();
-    // Lambda gives a function the name of the stack, its own in the template, and some letters.
-    let ours = template.functions().values().map(|name| format!("sundial-{name}-*")).collect();
+    let name = |resource: &str| parameters.properties(resource).unwrap()["FunctionName"].as_str().unwrap().to_owned();
+    let ours = template.functions().values().map(|resource| format!("{}*", name(resource))).collect();
     assert_eq!(denied, ours);
 }
 

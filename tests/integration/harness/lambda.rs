@@ -1,6 +1,8 @@
 //! A server that invokes functions as Lambda does: what a function does is up to the test.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,7 +13,6 @@ use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use tokio::net::TcpListener;
 
 /// What becomes of an invocation.
@@ -24,6 +25,8 @@ pub(crate) enum Outcome {
     Refused(u16, &'static str, &'static str),
     /// There is no answer.
     Silence,
+    /// This, but only after a while.
+    After(Duration, Box<Outcome>),
 }
 
 /// An invocation that was received.
@@ -80,9 +83,14 @@ async fn invoke(
         region: header("authorization").split('/').nth(2).unwrap_or_default().to_owned(),
         event: serde_json::from_slice(&body).unwrap(),
     };
-    let outcome = behaviour(&invoked);
+    let mut outcome = behaviour(&invoked);
     invocations.lock().unwrap().push(invoked);
+    if let Outcome::After(wait, then) = outcome {
+        tokio::time::sleep(wait).await;
+        outcome = *then;
+    }
     match outcome {
+        Outcome::After(..) => unreachable!("it waits once"),
         Outcome::Returns(value) => value.to_string().into_response(),
         Outcome::Breaks(value) => ([("x-amz-function-error", "Unhandled")], value.to_string()).into_response(),
         Outcome::Refused(status, code, message) => {

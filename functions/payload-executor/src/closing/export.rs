@@ -43,7 +43,7 @@ impl Closer {
                 Ok(is_done)
             }
             Err(ResultsError::Unavailable(message)) => {
-                tracing::warn!(message, "the export goes on later");
+                tracing::warn!(error = message, "the export goes on later");
                 Ok(false)
             }
             Err(error) => {

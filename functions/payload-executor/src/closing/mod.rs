@@ -118,7 +118,8 @@ impl Closer {
     async fn try_export(&mut self) -> Result<Option<Timestamp>, StoreError> {
         match self.export().await {
             Ok(true) => return Ok(None),
-            Err(StoreError::Conflict) => return Err(StoreError::Conflict),
+            // What a newer version has written is no failure of the export.
+            Err(error @ (StoreError::Conflict | StoreError::Newer { .. })) => return Err(error),
             // It has come further, and there is no more time.
             Ok(false) if !self.has_time() => return Ok(None),
             Ok(false) => {}

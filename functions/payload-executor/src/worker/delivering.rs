@@ -8,6 +8,7 @@ use sundial_engine::sink_health::{SinkAdmission, SinkHealth};
 use sundial_model::Timestamp;
 use sundial_store::{DueDeliveries, StoreError};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::Worker;
 use crate::delivery::{self, Delivered, DeliveryBatch, Extent};
@@ -93,7 +94,8 @@ impl Worker {
     fn start_delivery(&mut self, batch: DeliveryBatch) {
         self.delivering.insert(batch_key(&batch.due), batch.due.bytes);
         let health = self.sink_health.clone();
-        self.deliveries.spawn(delivery::attempt(Arc::clone(&self.context), batch, health, self.end_at));
+        let delivered = delivery::attempt(Arc::clone(&self.context), batch, health, self.end_at);
+        self.deliveries.spawn(delivered.in_current_span());
     }
 
     /// Notes that the table has a batch for this time.

@@ -7,6 +7,7 @@ use sundial_model::Timestamp;
 use sundial_model::event::WorkReady;
 use sundial_store::{Commit, LanePhase, Settled, StoreError, TransactionToken};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::Worker;
 use crate::{WAIT_MAX, closing};
@@ -65,11 +66,12 @@ impl Worker {
                 {
                     tracing::info!(status = ?self.seen.run.status, "the job run has ended");
                     let (context, end_at) = (Arc::clone(&self.context), self.end_at);
-                    self.closings.spawn(async move {
+                    let closed = async move {
                         if let Err(error) = closing::work_in(&context, generation, end_at).await {
                             tracing::warn!(%error, "what follows the end of the run is done later");
                         }
-                    });
+                    };
+                    self.closings.spawn(closed.in_current_span());
                 }
                 _ => elsewhere.push(ready),
             }

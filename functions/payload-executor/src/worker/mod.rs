@@ -206,7 +206,7 @@ impl Worker {
                     Err(_) => return Err(lost()),
                 },
                 Err(StoreError::Unavailable(message) | StoreError::Throttled(message)) => {
-                    tracing::warn!(message, "the table is not available");
+                    tracing::warn!(error = message, "the table is not available");
                     Step::Wait(Instant::now() + TRY_AGAIN_AFTER)
                 }
                 Err(error) => return Err(error),

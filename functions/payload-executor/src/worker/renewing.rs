@@ -12,6 +12,7 @@ use sundial_model::run::RunError;
 use sundial_store::{SessionRequest, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::Worker;
 use crate::auth_session::{self, Worked};
@@ -92,10 +93,11 @@ impl Worker {
         if current.session.fruitless_renewals > 0 && self.renewals.noted != Some(carried) {
             self.renewals.noted = Some(carried);
             let context = Arc::clone(&self.context);
-            self.renewals.tasks.spawn(async move {
+            let noted = async move {
                 let noted = context.clients.store.session_has_served(&current.session, carried).await;
                 Ok(RenewalStep::Noted(noted.is_ok()))
-            });
+            };
+            self.renewals.tasks.spawn(noted.in_current_span());
         }
     }
 
@@ -121,10 +123,11 @@ impl Worker {
         if self.renewals.tasks.is_empty() {
             let (context, refused, awaited) = (Arc::clone(&self.context), self.renewals.refused, self.renewals.awaited);
             let (begun, end_at) = (self.begun, self.end_at);
-            self.renewals.tasks.spawn(async move {
+            let step = async move {
                 let Some(session) = &context.session else { return Ok(RenewalStep::Failed) };
                 Renewal { context: &context, session, refused, begun, end_at }.step(awaited).await
-            });
+            };
+            self.renewals.tasks.spawn(step.in_current_span());
         }
     }
 

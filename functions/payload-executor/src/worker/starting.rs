@@ -6,6 +6,7 @@ use std::time::Duration;
 use sundial_model::Timestamp;
 use sundial_model::number::WholeNumber;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::Worker;
 use crate::attempt;
@@ -120,7 +121,7 @@ impl Worker {
         self.in_flight.insert(task.index());
         self.slots_used.note(self.in_flight.len());
         let state = self.context.session.as_ref().and_then(RunSession::current);
-        self.attempts.spawn(attempt::make(Arc::clone(&self.context), task, state, timeout));
+        self.attempts.spawn(attempt::make(Arc::clone(&self.context), task, state, timeout).in_current_span());
     }
 
     /// How many requests may start per second in the whole run, if that is limited.

@@ -79,7 +79,7 @@ impl Transaction {
                 Err(StoreError::Unavailable(message) | StoreError::Throttled(message))
                     if Instant::now() + TRY_AGAIN_AFTER < drop_at =>
                 {
-                    tracing::warn!(message, "a commit is tried again");
+                    tracing::warn!(error = message, "a commit is tried again");
                     tokio::time::sleep(TRY_AGAIN_AFTER).await;
                 }
                 result => return result,

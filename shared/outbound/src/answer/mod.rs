@@ -51,7 +51,8 @@ pub(crate) async fn read_answer(
 ) -> OutboundAnswer {
     let status = answer.status().as_u16();
     let is_json = is_json(answer.headers().get(CONTENT_TYPE));
-    let retry_after = retry_after(answer.headers().get(RETRY_AFTER), Utc::now());
+    let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = retry_after(asked, Utc::now());
     let declared = answer.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if !is_cut && declared.is_some_and(|length| length > bytes_max) {
         return CallResult::TooLarge { status }.into();
@@ -99,8 +100,8 @@ fn is_json(content_type: Option<&HeaderValue>) -> bool {
 }
 
 /// RFC 9110, 10.2.3: seconds, or a date.
-fn retry_after(value: Option<&HeaderValue>, now: DateTime<Utc>) -> Option<Duration> {
-    let text = value?.to_str().ok()?.trim();
+pub(crate) fn retry_after(text: Option<&str>, now: DateTime<Utc>) -> Option<Duration> {
+    let text = text?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => (DateTime::parse_from_rfc2822(text).ok()?.to_utc() - now).to_std().ok()?,

@@ -34,11 +34,13 @@ struct Reading {
 
 /// What the SDK does not hand on.
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     /// What has come of the call instead of an answer.
-    ended: Option<CallResult>,
-    /// What the answer takes.
-    held: HeldMemory,
+    pub(super) ended: Option<CallResult>,
+    /// What the function has returned: the SDK would copy it.
+    pub(super) body: Vec<u8>,
+    /// What that takes.
+    pub(super) held: HeldMemory,
 }
 
 impl BoundedAnswers {
@@ -46,11 +48,9 @@ impl BoundedAnswers {
         Self { inner, reading: Reading { memory, timeout, seen: Arc::default() } }
     }
 
-    /// What has come of the call if there is no answer of it, and the memory to be held as long as the answer.
-    pub(super) fn take(&self) -> (Option<CallResult>, HeldMemory) {
-        let mut seen = self.reading.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Seen { ended, held } = take(&mut *seen);
-        (ended, held)
+    /// What was seen of the call.
+    pub(super) fn take(&self) -> Seen {
+        take(&mut *self.reading.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -97,9 +97,15 @@ impl Reading {
             Err(_) => return Err(NoAnswer::Ended(CallResult::Timeout)),
         };
         let status = answer.status().as_u16();
+        // A function that breaks with more to say than that has broken all the same.
+        let too_large = if answer.headers().get("x-amz-function-error").is_some() {
+            CallResult::FunctionError(Vec::new())
+        } else {
+            CallResult::TooLarge { status }
+        };
         let declared = answer.headers().get("content-length").and_then(|length| length.parse::<usize>().ok());
         if declared.is_some_and(|length| length > ANSWER_BYTES_MAX) {
-            return Err(NoAnswer::Ended(CallResult::TooLarge { status }));
+            return Err(NoAnswer::Ended(too_large));
         }
         let (mut body, mut held) = (Vec::new(), None);
         let mut length = declared.unwrap_or_default();
@@ -119,15 +125,20 @@ impl Reading {
                 Err(_) => return Err(NoAnswer::Ended(CallResult::Timeout)),
             };
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(NoAnswer::Ended(CallResult::TooLarge { status }));
+                return Err(NoAnswer::Ended(too_large));
             }
             body.extend_from_slice(&chunk);
             length = body.len();
         }
         let mut held: HeldMemory = held.unwrap_or_default();
         held.shrink_to(body.len());
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).held = held;
-        *answer.body_mut() = SdkBody::from(body);
+        if (200..300).contains(&status) {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            (seen.body, seen.held) = (body, held);
+        } else {
+            // Why it was refused is for the SDK to read.
+            *answer.body_mut() = SdkBody::from(body);
+        }
         Ok(answer)
     }
 }

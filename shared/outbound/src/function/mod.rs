@@ -8,22 +8,25 @@ use std::time::Duration;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::config::{Builder, Region, SharedHttpClient, StalledStreamProtectionConfig};
-use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::invoke::InvokeError;
 use aws_sdk_lambda::primitives::Blob;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::Utc;
 use serde_json::json;
 use sundial_engine::attempt::CallResult;
 use sundial_model::WorkspaceId;
 use sundial_model::target::{FunctionArn, Qualifier};
 
 pub use allowed::TargetFunctions;
-use bounded_answer::BoundedAnswers;
+use bounded_answer::{BoundedAnswers, Seen};
 
-use crate::answer::OutboundAnswer;
+use crate::answer::{OutboundAnswer, retry_after};
 use crate::answer_memory::AnswerMemory;
 
+/// So much of a message is kept, in characters.
+const MESSAGE_LENGTH_MAX: usize = 2000;
 /// A connection that is not there after this long will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -69,9 +72,10 @@ impl FunctionCaller {
         let configuration = Builder::default()
             .http_client(answers.clone())
             .region(Region::new(function.region().to_owned()))
-            // An attempt is one call, which takes as long as it takes: the time is kept where the answer is read.
+            // An attempt is one call, which takes as long as it takes: the time is kept where the answer is read. What is
+            // not said to be without a limit would have that of all other calls.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+            .timeout_config(TimeoutConfig::disabled().to_builder().connect_timeout(CONNECT_TIMEOUT).build())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         let request = self
             .client
@@ -81,37 +85,39 @@ impl FunctionCaller {
             .client_context(STANDARD.encode(json!({ "custom": { "traceparent": traceparent } }).to_string()))
             .payload(Blob::new(event));
         let invoked = request.customize().config_override(configuration).send().await;
-        let (ended, memory) = answers.take();
+        let Seen { ended, body, held: memory } = answers.take();
         let result = match (ended, invoked) {
             (Some(result), _) => result,
-            (None, Ok(output)) => {
-                let body = output.payload.map(Blob::into_inner).unwrap_or_default();
-                if output.function_error.is_some() {
-                    CallResult::FunctionError(body)
-                } else {
-                    CallResult::Returned(body)
-                }
-            }
-            (None, Err(error)) => refusal(&error),
+            (None, Ok(output)) if output.function_error.is_some() => CallResult::FunctionError(body),
+            (None, Ok(_)) => CallResult::Returned(body),
+            (None, Err(error)) => refusal(&error, function),
         };
         OutboundAnswer { result, memory }
     }
 }
 
 /// Why a function was not invoked.
-fn refusal(error: &SdkError<InvokeError>) -> CallResult {
+fn refusal(error: &SdkError<InvokeError>, function: &FunctionArn) -> CallResult {
     let Some(response) = error.raw_response() else {
-        return CallResult::ConnectionError(DisplayErrorContext(error).to_string());
+        // The innermost cause says most.
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        return CallResult::ConnectionError(cause.to_string().chars().take(MESSAGE_LENGTH_MAX).collect());
     };
     let status = response.status().as_u16();
     let code = error.code().unwrap_or("an error");
     if status == 429 || code == "EC2ThrottledException" {
-        let seconds = response.headers().get("retry-after").and_then(|value| value.trim().parse().ok());
-        return CallResult::Throttled { retry_after: seconds.map(Duration::from_secs) };
+        return CallResult::Throttled { retry_after: retry_after(response.headers().get("retry-after"), Utc::now()) };
     }
-    let message = match error.message() {
-        Some(message) => format!("Lambda answered with {code}: {message}"),
-        None => format!("Lambda answered with {code}"),
+    let said = error.message().unwrap_or_default();
+    let message = if matches!(status, 401 | 403) {
+        // What Lambda says names our role, which is nobody else's business.
+        tracing::warn!(%function, error = said, "a function cannot be invoked");
+        format!("Lambda does not let Sundial invoke the function: {code}")
+    } else {
+        format!("Lambda answered with {code}: {said}").chars().take(MESSAGE_LENGTH_MAX).collect()
     };
     CallResult::InvocationRefused { status, message }
 }

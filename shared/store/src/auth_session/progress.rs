@@ -198,7 +198,7 @@ impl Store {
         loop {
             match self.table.write_once(writes.clone(), &token).await {
                 Err(StoreError::Unavailable(message) | StoreError::Throttled(message)) if made < WRITES_MAX => {
-                    tracing::warn!(message, "what came of an auth session is written again");
+                    tracing::warn!(error = message, "what came of an auth session is written again");
                     made += 1;
                     tokio::time::sleep(WRITE_AGAIN_AFTER).await;
                 }

@@ -154,7 +154,13 @@ impl Table {
         }
         let items = self.0.get_many(keys, false).await?.into_iter();
         Ok(items
-            .filter_map(|item| read(item).inspect_err(|error| tracing::error!(%error, "an item is left out")).ok())
+            .filter_map(|item| {
+                let leave_out = |error: &StoreError| match error {
+                    StoreError::Newer { .. } => tracing::warn!(%error, "an item is left to the newer version"),
+                    error => tracing::error!(%error, "an item is left out"),
+                };
+                read(item).inspect_err(leave_out).ok()
+            })
             .collect())
     }
 
