@@ -132,13 +132,14 @@ impl Reading {
         }
         let mut held: HeldMemory = held.unwrap_or_default();
         held.shrink_to(body.len());
-        if (200..300).contains(&status) {
+        // Why it was refused is for the SDK to read.
+        *answer.body_mut() = if (200..300).contains(&status) {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             (seen.body, seen.held) = (body, held);
+            SdkBody::empty()
         } else {
-            // Why it was refused is for the SDK to read.
-            *answer.body_mut() = SdkBody::from(body);
-        }
+            SdkBody::from(body)
+        };
         Ok(answer)
     }
 }
