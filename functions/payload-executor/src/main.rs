@@ -10,10 +10,5 @@ async fn main() -> Result<(), Error> {
     logging::start();
     let metrics = Metrics::start();
     let clients = Clients::of_function(Settings::from_environment()?);
-    let invoked = async |event: LambdaEvent<_>| {
-        let result = handle(&clients, event).await;
-        metrics.tell();
-        result
-    };
-    run(service_fn(invoked)).await
+    run(service_fn(async |event: LambdaEvent<_>| metrics.around(handle(&clients, event)).await)).await
 }

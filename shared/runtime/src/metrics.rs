@@ -54,8 +54,14 @@ impl Metrics {
         Self(collector)
     }
 
-    /// Tells what was counted. To be called at the end of an invocation: after it the process may be frozen.
-    pub fn tell(self) {
+    /// Carries out an invocation, and tells at its end what was counted: after that the process may be frozen.
+    pub async fn around<T>(self, invocation: impl Future<Output = T>) -> T {
+        let result = invocation.await;
+        self.tell();
+        result
+    }
+
+    fn tell(self) {
         if let Some(Err(error)) = self.0.map(|collector| collector.flush(WholeLines::default())) {
             tracing::warn!(%error, "the metrics cannot be written");
         }
