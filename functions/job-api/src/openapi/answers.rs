@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use sundial_model::problem::ProblemCode;
 
-use super::operations::{Body, Content, Extra, Operation};
+use super::operation::{Body, Content, Extra, Operation};
 use super::schemas::{page, problem, reference};
 use crate::idempotency::REPLAYED;
 use crate::problem_response::{REQUEST_ID, retry_after};

@@ -1,8 +1,9 @@
-//! The API's own description: OpenAPI 3.1, made of the types of the wire and of one table of operations. It
+//! The API's own description: OpenAPI 3.1, made of the types of the wire and of tables of operations. It
 //! is made when it is first asked for, so that no cold start waits for it.
 
 mod answers;
 mod examples;
+mod operation;
 mod operations;
 mod parameters;
 mod schemas;
@@ -14,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use operations::{Body, OPERATIONS, Operation};
+use operation::{Body, Operation};
+use operations::BY_TAG;
 
 /// What all routes but two begin with.
 const BASE: &str = "/v1/workspaces/{workspace}";
@@ -28,13 +30,12 @@ pub(crate) async fn serve() -> Response {
 
 /// The document.
 fn document() -> Value {
-    let tags = ["projects", "jobs", "schedules", "job runs", "single runs", "auth sessions", "service"]
-        .map(|name| json!({ "name": name }));
+    let tags = BY_TAG.map(|(tag, _)| json!({ "name": tag }));
     let mut paths = Map::new();
-    for operation in OPERATIONS {
+    for (tag, operation) in operations() {
         let base = if operation.is_open() { "" } else { BASE };
         let item = paths.entry(format!("{base}{}", operation.path)).or_insert_with(|| json!({}));
-        item[operation.method] = described(operation);
+        item[operation.method] = described(tag, operation);
     }
     json!({
         "openapi": "3.1.0",
@@ -59,10 +60,15 @@ fn document() -> Value {
     })
 }
 
-fn described(operation: &Operation) -> Value {
+/// All operations, each with its tag.
+fn operations() -> impl Iterator<Item = (&'static str, &'static Operation)> {
+    BY_TAG.into_iter().flat_map(|(tag, operations)| operations.iter().map(move |operation| (tag, operation)))
+}
+
+fn described(tag: &str, operation: &Operation) -> Value {
     let mut described = json!({
         "operationId": operation.id,
-        "tags": [operation.tag()],
+        "tags": [tag],
         "summary": operation.summary,
         "parameters": parameters::of(operation),
         "responses": answers::of(operation)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operations::{Extra, Operation};
+use super::operation::{Extra, Operation};
 use super::schemas::reference;
 use crate::cursor::CURSOR_LENGTH_MAX;
 use crate::idempotency::{IDEMPOTENCY_KEY, KEY_LENGTH_MAX};
