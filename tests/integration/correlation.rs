@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Call, Process, Target};
 
-/// The trace that a call belongs to, and its span.
-fn trace(call: &Call) -> (String, String) {
+/// The trace that a call belongs to, its span, and its flags.
+fn trace(call: &Call) -> (String, String, String) {
     let header = call.headers["traceparent"].to_str().unwrap();
     let parts: Vec<_> = header.split('-').collect();
-    assert_eq!((parts[0], parts[3]), ("00", "01"), "{header}");
-    (parts[1].to_owned(), parts[2].to_owned())
+    assert_eq!(parts[0], "00", "{header}");
+    (parts[1].to_owned(), parts[2].to_owned(), parts[3].to_owned())
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_job_run_is_found_by_one_id_from_its_call_to_its_delivery() {
     });
     api.create_job(job.clone()).await;
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let header = [("traceparent", &*format!("00-{TRACE}-00f067aa0ba902b7-01"))];
+    let header = [("traceparent", &*format!("00-{TRACE}-00f067aa0ba902b7-00"))];
     let (_, headers, run) = api.send_with("POST", "/projects/shop/jobs/j/trigger", &header, None).await;
     let correlation_id = headers["x-request-id"].to_str().unwrap().to_owned();
     let path = format!("/projects/shop/jobs/j/runs/{}", run["id"].as_str().unwrap());
@@ -39,7 +39,7 @@ async fn a_job_run_is_found_by_one_id_from_its_call_to_its_delivery() {
     }
     let calls: Vec<_> = target.calls().into_iter().chain(receiver.calls()).collect();
     let mut spans: Vec<_> = calls.iter().map(trace).collect();
-    assert!(spans.iter().all(|(trace, _)| trace == TRACE), "{spans:?}");
+    assert!(spans.iter().all(|(trace, _, flags)| trace == TRACE && flags == "00"), "{spans:?}");
     spans.sort();
     spans.dedup();
     assert_eq!(spans.len(), 5, "each call is a span of its own");
@@ -56,7 +56,8 @@ async fn a_job_run_is_found_by_one_id_from_its_call_to_its_delivery() {
     let is_of_it = |call: &Call| call.body["context"]["jobRunId"] == Value::String(id.clone());
     let of_it: Vec<_> = target.calls().into_iter().filter(is_of_it).collect();
     assert_eq!(of_it.len(), 2);
-    assert!(of_it.iter().all(|call| trace(call).0 == own), "{of_it:?}");
+    let is_its_own = |call: &Call| matches!(trace(call), (trace, _, flags) if trace == own && flags == "01");
+    assert!(of_it.iter().all(is_its_own), "{of_it:?}");
 
     process.kill();
     let log = std::fs::read_to_string(log).unwrap();

@@ -63,7 +63,7 @@ fn as_version_1(items: Items) -> Items {
             item.insert("jobUuid".to_owned(), job.remove("uuid").unwrap());
             item.insert("jobId".to_owned(), job.remove("id").unwrap());
         }
-        for unknown in ["correlationId", "traceId"] {
+        for unknown in ["correlationId", "trace"] {
             item.remove(unknown);
         }
         (key, item)

@@ -6,7 +6,7 @@ use sundial_model::JobRunId;
 use sundial_model::job::JobDefinition;
 use sundial_model::secret::HasSecrets;
 use sundial_model::target::Target;
-use sundial_model::trace::TraceId;
+use sundial_model::trace::Trace;
 use sundial_runtime::Clients;
 use sundial_store::{Snapshot, StoreError, StoredJobRun};
 
@@ -19,7 +19,7 @@ pub(crate) struct RunContext {
     /// The run as it was taken up; its status changes without us.
     pub(crate) run: StoredJobRun,
     /// What its calls belong to.
-    pub(crate) trace: TraceId,
+    pub(crate) trace: Trace,
     pub(crate) snapshot: Snapshot,
     /// The target, with its secrets.
     pub(crate) target: Target,
@@ -51,7 +51,7 @@ impl RunContext {
             None => None,
         };
         let clients = clients.clone();
-        let trace = run.trace_id();
+        let trace = run.trace();
         // Whoever works on the run says so in each line of the log.
         tracing::Span::current().record("correlationId", run.correlation_id());
         Ok(Arc::new(Self { clients, run, trace, snapshot, target, definition, signing, session }))

@@ -1,11 +1,14 @@
 //! Traces: by which id a job run is found in whatever its calls pass through (W3C Trace Context).
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::identifiers::{JobRunId, OperationId};
 use crate::text::checked_text;
 
 const LENGTH: usize = 32;
+/// The flag that says that a trace is recorded.
+const SAMPLED: u8 = 1;
 
 fn is_trace_id(text: &str) -> bool {
     text.len() == LENGTH
@@ -18,7 +21,17 @@ checked_text!(
     TraceId, is_trace_id, "must be 32 lower-case hexadecimal digits, not all of them zero"
 );
 
-impl TraceId {
+/// A trace, as what takes part in it is told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trace {
+    /// Its id.
+    pub id: TraceId,
+    /// Whether it is recorded: the flag `sampled`. Sundial itself records none, and passes on what its caller says.
+    pub is_sampled: bool,
+}
+
+impl Trace {
     /// The trace that a `traceparent` header belongs to; none when it is not one.
     pub fn of_traceparent(header: &str) -> Option<Self> {
         // A later version may have more behind its flags.
@@ -32,7 +45,15 @@ impl TraceId {
             && is_hexadecimal(parent, 16)
             && is_hexadecimal(flags, 2)
             && (version != "00" || parts.next().is_none());
-        if is_whole { trace.parse().ok() } else { None }
+        let flags = u8::from_str_radix(flags, 16).ok().filter(|_| is_whole)?;
+        Some(Self { id: trace.parse().ok()?, is_sampled: flags & SAMPLED != 0 })
+    }
+}
+
+impl<Id: Into<TraceId>> From<Id> for Trace {
+    /// A trace that begins here. It is recorded, or nothing that is called would record its part.
+    fn from(id: Id) -> Self {
+        Self { id: id.into(), is_sampled: true }
     }
 }
 
@@ -62,7 +83,7 @@ pub struct Caller {
     /// The id that the call has in logs and answers.
     pub correlation_id: String,
     /// The trace that the call belongs to, if it says so.
-    pub trace_id: Option<TraceId>,
+    pub trace: Option<Trace>,
 }
 
 #[cfg(test)]
@@ -78,7 +99,8 @@ mod tests {
             format!("01-{trace}-00f067aa0ba902b7-01-more"),
         ];
         for header in good {
-            assert_eq!(TraceId::of_traceparent(&header).expect("a trace").as_str(), trace, "{header}");
+            let is_sampled = !header.contains("-00 ");
+            assert_eq!(Trace::of_traceparent(&header), Some(Trace { id: trace.parse().expect("an id"), is_sampled }));
         }
         let zeros = "0".repeat(32);
         let bad = [
@@ -90,15 +112,17 @@ mod tests {
             format!("00-{trace}-00f067aa0ba902b7"),
             format!("00-{trace}-00f067aa0ba902b7-01-more"),
             format!("00-{trace}-short-01"),
+            format!("00-{trace}-00f067aa0ba902b7-+1"),
         ];
         for header in bad {
-            assert_eq!(TraceId::of_traceparent(&header), None, "{header}");
+            assert_eq!(Trace::of_traceparent(&header), None, "{header}");
         }
     }
 
     #[test]
     fn a_job_run_is_a_trace_of_its_own() {
         let run: JobRunId = "0198c5d2-7a10-7c3e-9b64-2f1d8e5a4c07".parse().expect("an id");
-        assert_eq!(TraceId::from(run).as_str(), "0198c5d27a107c3e9b642f1d8e5a4c07");
+        let trace = Trace::from(run);
+        assert_eq!((trace.id.as_str(), trace.is_sampled), ("0198c5d27a107c3e9b642f1d8e5a4c07", true));
     }
 }

@@ -9,7 +9,7 @@ use sundial_engine::sink_delivery::DeliveryFailure;
 use sundial_model::Timestamp;
 use sundial_model::secret::SecretText;
 use sundial_model::target::{Headers, HttpUrl};
-use sundial_model::trace::TraceId;
+use sundial_model::trace::Trace;
 
 use crate::answer::AnswerLimit;
 use crate::client::{OutboundClient, OutboundRequest, add_headers};
@@ -73,7 +73,7 @@ pub(crate) struct Message<'a> {
     /// The same for every try.
     pub(crate) id: &'a str,
     /// The trace that it belongs to.
-    pub(crate) trace: &'a TraceId,
+    pub(crate) trace: &'a Trace,
     pub(crate) body: Vec<u8>,
 }
 

@@ -7,7 +7,7 @@ use sundial_model::Timestamp;
 use sundial_model::lifecycle::JobRunDetail;
 use sundial_model::secret::SecretText;
 use sundial_model::sink::Notification;
-use sundial_model::trace::TraceId;
+use sundial_model::trace::Trace;
 
 use crate::client::{OutboundClient, OutboundRequest};
 use crate::delivery::{DeliveryOutcome, Message, signed_post};
@@ -32,7 +32,7 @@ impl OutboundClient {
         notification: &Notification,
         webhook_secrets: &[SecretText],
         detail: &JobRunDetail,
-        trace: &TraceId,
+        trace: &Trace,
         now: Timestamp,
     ) -> DeliveryOutcome {
         let begun = Instant::now();
@@ -44,7 +44,7 @@ fn notification_request(
     notification: &Notification,
     webhook_secrets: &[SecretText],
     detail: &JobRunDetail,
-    trace: &TraceId,
+    trace: &Trace,
     now: Timestamp,
 ) -> Result<OutboundRequest, String> {
     let timestamp = detail.end_time.unwrap_or(now);

@@ -9,7 +9,7 @@ use sundial_model::payload::{ApiName, Parameters};
 use sundial_model::run::RunError;
 use sundial_model::secret::SecretText;
 use sundial_model::sink::Sink;
-use sundial_model::trace::TraceId;
+use sundial_model::trace::Trace;
 use sundial_model::{AuthSessionId, JobId, JobRunId, ProjectId, ProjectName, RunId, Timestamp, WorkspaceId};
 
 use crate::bucket::{error_code_of_bucket, presign_put};
@@ -45,7 +45,7 @@ pub struct Delivery<'a> {
     /// What came of it.
     pub outcome: DeliveredOutcome<'a>,
     /// The trace that the delivery belongs to.
-    pub trace: &'a TraceId,
+    pub trace: &'a Trace,
 }
 
 /// What came of a run.
@@ -201,7 +201,7 @@ async fn delivery_request(
 
 #[cfg(test)]
 pub(crate) fn example_delivery(outcome: DeliveredOutcome<'_>) -> Delivery<'_> {
-    static NAMES: std::sync::LazyLock<(ProjectName, JobId, ApiName, TraceId)> = std::sync::LazyLock::new(|| {
+    static NAMES: std::sync::LazyLock<(ProjectName, JobId, ApiName, Trace)> = std::sync::LazyLock::new(|| {
         let (name, trace) = ("shop".parse().expect("a name"), JobRunId::new().into());
         (name, "nightly".parse().expect("an id"), "prices/fetch".parse().expect("a name"), trace)
     });

@@ -11,7 +11,7 @@ use sundial_engine::attempt::{ANSWER_BYTES_MAX, CallResult};
 use sundial_model::payload::Parameters;
 use sundial_model::secret::SecretText;
 use sundial_model::target::{Target, TargetFormat};
-use sundial_model::trace::TraceId;
+use sundial_model::trace::Trace;
 use sundial_model::{AuthSessionId, JobId, JobRunId, ProjectId, Timestamp, WorkspaceId};
 
 use crate::answer::{AnswerLimit, OutboundAnswer};
@@ -101,7 +101,7 @@ pub struct TargetCall<'a> {
     /// And what around it.
     pub context: &'a CallContext,
     /// The trace that it belongs to.
-    pub trace: &'a TraceId,
+    pub trace: &'a Trace,
     /// How long it may take, but for the time that its answer waits for memory of ours.
     pub timeout: Duration,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sundial_engine::sink_delivery::DELIVERY_TIME_MAX;
 use sundial_model::job_run::{DeliverySummary, JobRunStatus, JobRunType, Reason, Summary};
-use sundial_model::trace::TraceId;
+use sundial_model::trace::Trace;
 use sundial_model::{JobId, JobRunId, JobUuid, ProjectId, ProjectName, Timestamp, WorkspaceId};
 
 use crate::auth_session::SessionCheck;
@@ -87,7 +87,7 @@ pub struct StoredJobRun {
     pub(crate) correlation_id: Option<String>,
     /// The trace that the call belongs to that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) trace_id: Option<TraceId>,
+    pub(crate) trace: Option<Trace>,
     /// When its items may go, at the latest.
     pub keep_until: Timestamp,
     /// What a later write expects; set by reading.
@@ -118,8 +118,8 @@ impl StoredJobRun {
     }
 
     /// The trace that its calls belong to: that of the call that started it, or its own.
-    pub fn trace_id(&self) -> TraceId {
-        self.trace_id.clone().unwrap_or_else(|| self.id.into())
+    pub fn trace(&self) -> Trace {
+        self.trace.clone().unwrap_or_else(|| self.id.into())
     }
 
     /// The job's id; a single run has none.

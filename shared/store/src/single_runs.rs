@@ -115,7 +115,7 @@ impl NewSingleRun {
             deadline: None,
             triggered_by: self.caller.as_ref().map(|caller| caller.key_id.clone()),
             correlation_id: self.caller.as_ref().map(|caller| caller.correlation_id.clone()),
-            trace_id: self.caller.and_then(|caller| caller.trace_id),
+            trace: self.caller.and_then(|caller| caller.trace),
             keep_until,
             revision: 1,
         };

@@ -125,7 +125,7 @@ impl StoredJob {
             deadline: None,
             triggered_by: new.caller.as_ref().map(|caller| caller.key_id.clone()),
             correlation_id: new.caller.as_ref().map(|caller| caller.correlation_id.clone()),
-            trace_id: new.caller.and_then(|caller| caller.trace_id),
+            trace: new.caller.and_then(|caller| caller.trace),
             keep_until,
             revision: 1,
         };

@@ -19,7 +19,7 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use sundial_model::problem::Problem;
-use sundial_model::trace::{Caller, TraceId};
+use sundial_model::trace::{Caller, Trace};
 use sundial_model::{JobRunId, ProjectName, WorkspaceId};
 use sundial_runtime::Clients;
 use sundial_store::{ApiKey, RunPartition, StoredJob, StoredProject, Tries};
@@ -76,10 +76,9 @@ impl<S: Sync> FromRequestParts<S> for Workspace {
     type Rejection = ApiProblem;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiProblem> {
         let key = parts.extensions.get::<ApiKey>().cloned().ok_or_else(|| Problem::not_found("such workspace"))?;
-        let trace_id =
-            parts.headers.get("traceparent").and_then(|header| TraceId::of_traceparent(header.to_str().ok()?));
+        let trace = parts.headers.get("traceparent").and_then(|header| Trace::of_traceparent(header.to_str().ok()?));
         let correlation_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-        Ok(Self { id: key.workspace_id, caller: Caller { key_id: key.key_id, correlation_id, trace_id } })
+        Ok(Self { id: key.workspace_id, caller: Caller { key_id: key.key_id, correlation_id, trace } })
     }
 }
 
