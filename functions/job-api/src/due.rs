@@ -1,6 +1,6 @@
 //! When a job is due next, and telling the evaluator when that is soon.
 
-use sundial_engine::due::LOOK_AHEAD;
+use sundial_engine::due::NEXT_TICK_AFTER;
 use sundial_engine::schedule::CompiledSchedule;
 use sundial_model::Timestamp;
 use sundial_model::event::Event;
@@ -21,7 +21,7 @@ pub(crate) fn set_next(job: &mut StoredJob, now: Timestamp) {
 
 /// Wakes the evaluator when the job is due before the next tick of the timer can be relied on.
 pub(crate) async fn announce(clients: &Clients, job: &StoredJob, now: Timestamp) {
-    if job.due_at().is_some_and(|due_at| due_at.since(now) < LOOK_AHEAD) {
+    if job.due_at().is_some_and(|due_at| due_at.since(now) < NEXT_TICK_AFTER) {
         clients.bus.put(&[Event::ScheduleChanged]).await;
     }
 }

@@ -16,6 +16,9 @@ use crate::schedule::{CompiledSchedule, Occurrence};
 /// How far the evaluator looks ahead, and how late an occurrence may be without being an outage.
 pub const LOOK_AHEAD: Duration = Duration::from_secs(130);
 
+/// What is due later than this is seen by the timer's next tick in time; before that the evaluator has to be told of it.
+pub const NEXT_TICK_AFTER: Duration = Duration::from_secs(75);
+
 /// One plan looks at so many occurrences at most.
 const LOOKED_AT_MAX: u32 = 20_000;
 
