@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::attended::Attended;
-use crate::{TRY_AGAIN_AFTER, job, work};
+use crate::{TRY_AGAIN_AFTER, job, set_aside, work};
 
 /// So many items are a batch: one BatchGetItem reads as many.
 pub(crate) const ITEMS_MAX: usize = 100;
@@ -70,11 +70,11 @@ pub(crate) async fn attend(clients: Clients, due: Vec<Wake>, writers: Arc<Semaph
             Ok(turn) = Arc::clone(&writers).acquire_owned(), if !items.is_empty() => {
                 let Some(item) = items.pop() else { continue };
                 let clients = clients.clone();
-                under_way.spawn(async move {
+                under_way.spawn(set_aside::working_on(item.wake().clone(), async move {
                     let result = item.attend(&clients).await;
                     drop(turn);
                     result
-                });
+                }));
             }
             else => break,
         }
@@ -97,6 +97,11 @@ enum Item {
 }
 
 impl Item {
+    fn wake(&self) -> &Wake {
+        let (Self::Job(wake, _) | Self::Other(wake) | Self::Failed(wake, _)) = self;
+        wake
+    }
+
     async fn attend(self, clients: &Clients) -> (Wake, Result<Attended, StoreError>) {
         match self {
             Self::Job(wake, due) => (wake, job::attend(clients, *due).await),

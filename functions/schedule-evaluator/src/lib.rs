@@ -8,19 +8,21 @@ mod attended;
 mod batch;
 mod job;
 mod promptness;
+pub mod set_aside;
 mod work;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
-use sundial_engine::due::LOOK_AHEAD;
+use sundial_engine::due::{LOOK_AHEAD, NEXT_TICK_AFTER};
 use sundial_model::Timestamp;
 use sundial_model::event::Event;
 use sundial_runtime::Clients;
-use sundial_store::{StoreError, Wakes};
+use sundial_store::{StoreError, Wake, Wakes};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
@@ -39,15 +41,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 const LOOKS_FOR_TOLD: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(1)];
 /// A look follows another after this long at the earliest.
 const LOOK_AFTER_MIN: Duration = Duration::from_secs(1);
-/// By then there is another tick.
-const NEXT_TICK_AFTER: Duration = Duration::from_secs(75);
 /// An item that could not be worked on is tried again after this long, and so is a look.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// The function: takes a tick, or an event that a job is due before the next one.
 ///
 /// # Errors
-/// When the index cannot be read; what is due is then found at the next tick.
+/// When the index cannot be read; what is due is then found at the next tick. At the end, when there were items that are
+/// [set aside](set_aside): somebody has to look at them.
 pub async fn handle(clients: &Clients, event: LambdaEvent<EventBridgeEvent<Value>>) -> Result<(), Error> {
     let left = clients.clock.left_until(event.context.deadline);
     let give_up_at = Instant::now() + left.saturating_sub(DEADLINE_MARGIN);
@@ -78,6 +79,8 @@ struct Evaluation<'a> {
     batches: JoinSet<()>,
     writers: Arc<Semaphore>,
     done: (batch::Done, UnboundedReceiver<ItemDone>),
+    /// What is due and left alone.
+    left_alone: BTreeSet<Wake>,
     promptness: Promptness,
 }
 
@@ -98,6 +101,7 @@ impl<'a> Evaluation<'a> {
             batches: JoinSet::new(),
             writers: Arc::new(Semaphore::new(batch::WRITERS_MAX)),
             done: unbounded_channel(),
+            left_alone: BTreeSet::new(),
             promptness: Promptness::default(),
         }
     }
@@ -112,13 +116,16 @@ impl<'a> Evaluation<'a> {
             }
             self.start_batches();
             if self.is_idle() && self.looks.is_empty() && !self.must_look_again {
-                return Ok(());
+                break;
             }
             self.wait().await?;
         }
         // What batches have recorded in the last moment counts, too.
         self.note_done();
-        Ok(())
+        match self.left_alone.first() {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Corrupt(format!("this function died of {:?}", self.left_alone))),
+        }
     }
 
     fn is_idle(&self) -> bool {
@@ -142,7 +149,13 @@ impl<'a> Evaluation<'a> {
                     self.must_look_again |= self.look_from > Timestamp::EPOCH;
                     self.look_from = Timestamp::EPOCH;
                 }
-                items.into_iter().for_each(|(wake_at, wake)| self.agenda.add(wake, wake_at));
+                for (wake_at, wake) in items {
+                    if set_aside::is_set_aside(&wake) {
+                        self.left_alone.insert(wake);
+                    } else {
+                        self.agenda.add(wake, wake_at);
+                    }
+                }
             }
             Err(error) if self.is_idle() => return Err(error),
             Err(error) => {
