@@ -77,6 +77,8 @@ impl Clients {
                 .region(std::env::var("AWS_REGION").ok().map(Region::new))
                 .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
                 .http_client(http_client.clone())
+                .use_fips(is_set("AWS_USE_FIPS_ENDPOINT"))
+                .use_dual_stack(is_set("AWS_USE_DUALSTACK_ENDPOINT"))
                 .timeout_config(timeouts());
             configuration.set_endpoint_url(endpoint);
             configuration.build()
@@ -112,6 +114,11 @@ impl Clients {
             settings,
         }
     }
+}
+
+/// Whether a variable of the SDK's says so, by its rules.
+fn is_set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Where a service is, if not at AWS: the variables that all SDKs have for it.

@@ -184,7 +184,7 @@ fn nothing_is_allowed_to_everything_but_what_knows_no_resources_and_that_just_in
                 assert_eq!(condition["Null"]["lambda:SourceFunctionArn"], code_is_kept_out, "{action}");
             }
             if !action.starts_with("ec2:Describe") {
-                let named = resource.trim_end_matches('*').trim_end_matches([':', '/']);
+                let named = resource.trim_end_matches(['*', '/', ':']);
                 assert!(!named.is_empty() && !named.contains('*'), "{function}: {action} on {resource}");
             }
         }

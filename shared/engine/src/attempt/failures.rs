@@ -5,7 +5,7 @@ use std::time::Duration;
 use sundial_model::run::RunError;
 
 use super::answer::{judge_envelope, read_object};
-use super::{Verdict, failure};
+use super::{Verdict, failure, too_large};
 
 /// What a target says about its failure.
 #[derive(serde::Deserialize)]
@@ -60,6 +60,10 @@ pub(super) fn judge_function_error(body: &[u8]) -> Verdict {
     let has_timed_out = error_type == "Sandbox.Timedout" || error_message.contains("Task timed out after");
     if has_timed_out {
         return failure("timeout", "the function did not end in the time that it has", None, true);
+    }
+    // It did its work, and would do it again in vain.
+    if error_type == "Function.ResponseSizeTooLarge" {
+        return too_large();
     }
     let message = match (error_type.as_str(), error_message.as_str()) {
         ("", "") => "the function failed without saying why".to_owned(),

@@ -84,6 +84,10 @@ fn functions_break_run_out_of_time_or_are_not_there() {
     let timeout = r#"{"errorMessage": "2026-01-01T00:00:00Z 1-2 Task timed out after 3.00 seconds"}"#;
     check(broken(timeout), envelope, Err(("timeout", true)));
     check(broken(r#"{"errorType": "Sandbox.Timedout"}"#), envelope, Err(("timeout", true)));
+    // Lambda itself lets no more than 6 MB through.
+    let too_large = r#"{"errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
+        "errorType": "Function.ResponseSizeTooLarge"}"#;
+    check(broken(too_large), envelope, Err(("result-too-big-error", false)));
     let wait = Some(Duration::from_secs(7));
     let Verdict::Failure { error, is_retryable, retry_after } =
         judge(CallResult::Throttled { retry_after: wait }, envelope)
