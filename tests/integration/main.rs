@@ -55,6 +55,7 @@ mod secrets;
 mod secrets_leak;
 mod secrets_sweep;
 mod session_runs;
+mod set_aside;
 mod signing_secrets;
 mod single_runs;
 mod table_contract;
