@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sundial_runtime::clock;
 use sundial_schedule_evaluator::set_aside;
 use sundial_store::Wake;
 
@@ -27,7 +28,7 @@ async fn a_job_that_evaluators_die_of_keeps_no_other_from_starting() {
     let deadly = Wake::Job { project, id: "deadly".parse().unwrap() };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("set-aside");
-    std::fs::write(&file, format!("{deadly:?}\n")).unwrap();
+    std::fs::write(&file, format!("{} {deadly:?}\n", clock::now())).unwrap();
     set_aside::start(file);
 
     let complaint = cloud.try_to_evaluate_after(Duration::from_secs(60)).await.unwrap_err().to_string();

@@ -21,7 +21,23 @@ pub(crate) fn set_next(job: &mut StoredJob, now: Timestamp) {
 
 /// Wakes the evaluator when the job is due before the next tick of the timer can be relied on.
 pub(crate) async fn announce(clients: &Clients, job: &StoredJob, now: Timestamp) {
-    if job.due_at().is_some_and(|due_at| due_at.since(now) < NEXT_TICK_AFTER) {
+    if job.due_at().is_some_and(|due_at| is_before_next_tick(due_at, now)) {
         clients.bus.put(&[Event::ScheduleChanged]).await;
+    }
+}
+
+fn is_before_next_tick(due_at: Timestamp, now: Timestamp) -> bool {
+    due_at.since(now) < NEXT_TICK_AFTER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_evaluator_is_told_of_what_the_next_tick_may_be_too_late_for() {
+        let at = Timestamp::from_seconds;
+        let told = [0, 100, 101, 174, 175, 230].map(|due_at| is_before_next_tick(at(due_at), at(100)));
+        assert_eq!(told, [true, true, true, true, false, false]);
     }
 }

@@ -149,8 +149,9 @@ impl<'a> Evaluation<'a> {
                     self.must_look_again |= self.look_from > Timestamp::EPOCH;
                     self.look_from = Timestamp::EPOCH;
                 }
+                let now = self.clients.clock.now();
                 for (wake_at, wake) in items {
-                    if set_aside::is_set_aside(&wake) {
+                    if set_aside::is_set_aside(&wake, now) {
                         self.left_alone.insert(wake);
                     } else {
                         self.agenda.add(wake, wake_at);

@@ -3,16 +3,22 @@
 //! The functions are built so that a panic ends the process: unwinding would make them a tenth larger. Were it the same item
 //! each time, every tick would come as far as this item, and nothing behind it would ever start. So what was worked on in the
 //! thread that panics is noted in a file; the process that Lambda starts next in the same execution environment finds the file
-//! there, and leaves the item alone. A new deployment, whose environments are new, tries it again.
+//! there, and leaves the item alone for an hour: somebody may have changed it by then.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{OpenOptions, read_to_string};
 use std::io::Write as _;
 use std::panic;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use sundial_model::Timestamp;
+use sundial_runtime::clock;
 use sundial_store::Wake;
+
+/// An item is tried again after this long. Should the process die once more, that costs others a minute at most.
+const SET_ASIDE_FOR: Duration = Duration::from_secs(3600);
 
 tokio::task_local! {
     /// The item that the task works on.
@@ -21,23 +27,27 @@ tokio::task_local! {
 
 static SET_ASIDE: OnceLock<SetAside> = OnceLock::new();
 
-/// What was noted before this process began.
+/// What was noted before this process began: items, and when it was the last time.
 #[derive(Debug, Default)]
-struct SetAside(BTreeSet<String>);
+struct SetAside(BTreeMap<String, Timestamp>);
 
 impl SetAside {
     fn read(file: &PathBuf) -> Self {
-        Self(read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect())
+        let noted = read_to_string(file).unwrap_or_default();
+        // Later lines replace earlier ones.
+        let item = |line: &str| line.split_once(' ').and_then(|(at, item)| Some((item.to_owned(), at.parse().ok()?)));
+        Self(noted.lines().filter_map(item).collect())
     }
 
-    fn has(&self, wake: &Wake) -> bool {
-        !self.0.is_empty() && self.0.contains(&line(wake))
+    fn has(&self, wake: &Wake, now: Timestamp) -> bool {
+        let noted_at = if self.0.is_empty() { None } else { self.0.get(&format!("{wake:?}")) };
+        noted_at.is_some_and(|at| now.since(*at) < SET_ASIDE_FOR)
     }
 }
 
 /// An item as the file has it.
-fn line(wake: &Wake) -> String {
-    format!("{wake:?}")
+fn line(at: Timestamp, wake: &Wake) -> String {
+    format!("{at} {wake:?}\n")
 }
 
 /// From now on, an item that this process dies of is noted in `file`, and those that stand there already are left
@@ -55,7 +65,7 @@ pub fn start(file: PathBuf) {
 fn note(file: &PathBuf, wake: &Wake) {
     let written = OpenOptions::new().create(true).append(true).open(file).and_then(|mut file| {
         // In one piece: other threads may panic as well.
-        file.write_all((line(wake) + "\n").as_bytes())
+        file.write_all(line(clock::now(), wake).as_bytes())
     });
     match written {
         Ok(()) => tracing::error!(?wake, "the function dies of an item, which is set aside"),
@@ -68,9 +78,9 @@ pub(crate) fn working_on<F: Future>(wake: Wake, work: F) -> impl Future<Output =
     AT_WORK_ON.scope(wake, work)
 }
 
-/// Whether an item is to be left alone.
-pub(crate) fn is_set_aside(wake: &Wake) -> bool {
-    SET_ASIDE.get().is_some_and(|set_aside| set_aside.has(wake))
+/// Whether an item is to be left alone for now.
+pub(crate) fn is_set_aside(wake: &Wake, now: Timestamp) -> bool {
+    SET_ASIDE.get().is_some_and(|set_aside| set_aside.has(wake, now))
 }
 
 #[cfg(test)]
@@ -84,7 +94,7 @@ mod tests {
         let file = folder.path().join("set-aside");
         let [poison, other, third] = [(); 3].map(|()| Wake::Sweep { note: Uuid::new_v4() });
         start(file.clone());
-        assert!(!is_set_aside(&poison), "nothing has happened yet");
+        assert!(!is_set_aside(&poison, clock::now()), "nothing has happened yet");
 
         let working = tokio::spawn(working_on(poison.clone(), async { panic!("of the item") }));
         assert!(working.await.is_err_and(|error| error.is_panic()));
@@ -92,7 +102,10 @@ mod tests {
         tokio::spawn(working_on(other.clone(), async {})).await.expect("work without a panic");
         tokio::spawn(working_on(third.clone(), async { panic!("of another one") })).await.expect_err("a panic");
 
-        let next = SetAside::read(&file);
-        assert_eq!([&poison, &other, &third].map(|wake| next.has(wake)), [true, false, true]);
+        let (next, now) = (SetAside::read(&file), clock::now());
+        assert_eq!([&poison, &other, &third].map(|wake| next.has(wake, now)), [true, false, true]);
+        assert!(!next.has(&poison, now + SET_ASIDE_FOR), "then it is tried again");
+        std::fs::write(&file, line(now, &poison) + &line(now + SET_ASIDE_FOR, &poison)).expect("a file");
+        assert!(SetAside::read(&file).has(&poison, now + SET_ASIDE_FOR), "it was fatal again");
     }
 }
